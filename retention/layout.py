@@ -11,6 +11,8 @@ if TYPE_CHECKING:
 
 _PER_FOLDER = 1000
 _SEGMENT = re.compile(r"seg-([0-9]{6,18})\.([a-z][a-z0-9_]{0,31})\.log(\.zst)?")
+_TORN = re.compile(r"seg-([0-9]{6,18})\.([a-z][a-z0-9_]{0,31})\.torn")
+_SEED = re.compile(r"seg-([0-9]{6,18})\.seed")
 _TOKEN = re.compile(r"seal-([0-9]{6,18})\.tsr")
 
 
@@ -115,6 +117,18 @@ def parse_segment_name(name: str) -> tuple[int, str] | None:
     """Return number and record class of a segment's file name (with or without `.zst`), or None."""
     match = _SEGMENT.fullmatch(name)
     return (int(match[1]), match[2]) if match else None
+
+
+def parse_torn_name(name: str) -> tuple[int, str] | None:
+    """Return number and record class of a torn tail's file name, or None."""
+    match = _TORN.fullmatch(name)
+    return (int(match[1]), match[2]) if match else None
+
+
+def parse_seed_name(name: str) -> int | None:
+    """Return the segment number of a seed's file name, or None."""
+    match = _SEED.fullmatch(name)
+    return int(match[1]) if match else None
 
 
 def parse_token_name(name: str) -> int | None:

@@ -99,6 +99,12 @@ class Frontier:
         """How many leaves the tree has."""
         return self._size
 
+    def copy(self) -> Frontier:
+        """Return an independent tree with the same leaves."""
+        other = Frontier()
+        other._size, other._peaks = self._size, list(self._peaks)
+        return other
+
     def append(self, leaf: bytes) -> None:
         """Add a leaf hash at the right."""
         node = leaf

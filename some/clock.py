@@ -17,7 +17,7 @@ class Clock(Protocol):
 
     @property
     def simulated(self) -> bool:
-        """True where the time is not the world's."""
+        """True where what is sealed at this time must say *deneme*: simulated, or a trial."""
         ...
 
     def now(self) -> datetime:
@@ -41,6 +41,12 @@ class SystemClock:
     def monotonic(self) -> float:
         """Return the machine's monotonic clock in seconds."""
         return time.monotonic()
+
+
+class TrialClock(SystemClock):
+    """The machine's clocks for a ledger that is a trial: what it seals says *deneme*, as on a simulated clock."""
+
+    simulated = True
 
 
 class SimulatedClock:

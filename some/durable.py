@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 PRIVATE = 0o600
 SHARED = 0o640
+STAGE_SUFFIX = ".new"
+"""Files `.<name>.<pid>.new` are half-made; whoever owns the folder removes them at its next start."""
 
 
 class Disk:
@@ -50,7 +52,11 @@ class Disk:
     def open_append(self, path: Path, mode: int = SHARED) -> int:
         """Make the new file `path` for appending and return its descriptor; the name is durable on return."""
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC, mode)
-        self.sync_folder(path.parent)
+        try:
+            self.sync_folder(path.parent)
+        except OSError:
+            os.close(descriptor)
+            raise
         return descriptor
 
     def append(self, descriptor: int, content: bytes) -> None:
@@ -91,26 +97,45 @@ class Disk:
             os.close(descriptor)
 
     def write_staged(self, path: Path, mode: int, fill: Callable[[int], None]) -> None:
-        """Let `fill(descriptor)` write a large file, then put it at `path` as `replace` does."""
-        stage = path.with_name(f".{path.name}.{os.getpid()}.new")
+        """Let `fill(descriptor)` write a large file, then put it at `path` as `replace` does.
+
+        Whatever `fill` raises passes through, and `path` is as it was.
+        """
+        self.rename(self._fill_stage(path, mode, fill), path)
+
+    def publish(self, descriptor: int, content: bytes) -> None:
+        """Write `content` over the start of a file in one call; for readers of the running machine, not synced."""
+        os.pwrite(descriptor, content, 0)
+
+    def allocate(self, path: Path, size: int) -> None:
+        """Make `path` occupy exactly `size` bytes of the disk; raises OSError (ENOSPC) where there is no room."""
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, PRIVATE)
+        try:
+            os.ftruncate(descriptor, min(size, os.fstat(descriptor).st_size))
+            if size:
+                os.posix_fallocate(descriptor, 0, size)
+        finally:
+            os.close(descriptor)
+
+    def free(self, folder: Path) -> int:
+        """Return how many bytes the file system of `folder` has left for us."""
+        room = os.statvfs(folder)
+        return room.f_bavail * room.f_frsize
+
+    def _stage(self, path: Path, content: bytes, mode: int) -> Path:
+        return self._fill_stage(path, mode, lambda descriptor: self.append(descriptor, content))
+
+    def _fill_stage(self, path: Path, mode: int, fill: Callable[[int], None]) -> Path:
+        stage = path.with_name(f".{path.name}.{os.getpid()}{STAGE_SUFFIX}")
         with contextlib.suppress(FileNotFoundError):
             stage.unlink()
         descriptor = os.open(stage, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
         try:
             fill(descriptor)
             os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
-        self.rename(stage, path)
-
-    def _stage(self, path: Path, content: bytes, mode: int) -> Path:
-        stage = path.with_name(f".{path.name}.{os.getpid()}.new")
-        with contextlib.suppress(FileNotFoundError):
-            stage.unlink()
-        descriptor = os.open(stage, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
-        try:
-            self.append(descriptor, content)
-            os.fsync(descriptor)
+        except OSError:
+            stage.unlink(missing_ok=True)  # a full disk must get the room back
+            raise
         finally:
             os.close(descriptor)
         return stage

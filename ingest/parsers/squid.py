@@ -1,0 +1,125 @@
+"""Squid access log: native format, with the client's port where it is configured, and the long form seen in the field.
+
+1795458943.123    184 10.20.30.41 51022 TCP_MISS/200 4512 GET http://www.example.org/a?b=1 ayse \
+HIER_DIRECT/203.0.113.80 text/html
+
+The time is the END of the request (src/log/FormatSquidNative.cc): event.start = end - elapsed. For Law 5651 configure
+`logformat some %ts.%03tu %6tr %>a %>p %Ss/%03>Hs %<st %rm %ru %un %Sh/%<a %mt`. `source.user.name` is what the proxy
+authenticated (URL-decoded).
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Final
+
+from ingest.parsers.lines import Columns, Parsed, ParseFailure, Part
+from ingest.parsers.values import LONGEST_S, Memo, address, decoded, port, unescaped, whole, word
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ingest.parsers.lines import Lines
+
+NAME: Final = "squid"
+_BEGIN = r"(\d{9,10}\.\d{3}) +(-?\d{1,12}) (\S+) (?:(\d{1,5}) )?([A-Z][A-Z0-9_]*)/(\d{3}|-) (\d{1,18}|-) "
+_URL = (
+    r"((?>([a-zA-Z][a-zA-Z0-9+.\-]{1,15})://(?:[^/\s@]{0,256}@)?(\[[^\]\s]*\]|[^/:\s?#]*+)(?::(\d{1,5}))?"
+    r"([^?\s]*+)(?:\?(\S*+))?|(\[[^\]\s]*\]|[^/\s:]++):(\d{1,5})(?= )|\S++))"
+)
+_NATIVE = re.compile(rf"{_BEGIN}([A-Za-z_\-]+) {_URL} (\S+) ([A-Z0-9_]+|-)/(\S+) (\S+)(?: .*)?$", re.DOTALL | re.ASCII)
+_LONG = re.compile(
+    rf"{_BEGIN}(?:(?:\d{{1,18}}|-) ){{1,8}}([A-Za-z_]+) {_URL} (?:\d\.\d )?(\S+) "
+    r"([A-Z0-9_]+|-)/(\S+) (?:\d{1,5} |- )?(\S+)(?: .*)?$",
+    re.DOTALL | re.ASCII,
+)
+_DEFAULT_PORTS = {"http": 80, "https": 443, "ftp": 21}
+_ALLOWED, _DENIED = ["access", "allowed"], ["access", "denied"]
+
+
+def _status(text: str | None) -> int | None:
+    return whole(text) or None  # 000: no answer was sent
+
+
+class Squid:
+    """Lines that begin with a time in seconds and milliseconds, and what the request took in milliseconds."""
+
+    name = NAME
+
+    def __init__(self) -> None:
+        """Start with empty memories."""
+        self._addresses: Memo[str | None, str | None] = Memo(address)
+        self._users: Memo[str | None, str | None] = Memo(unescaped)
+        self._words: Memo[str | None, str | None] = Memo(word)
+        self._ports: Memo[str | None, int | None] = Memo(port)
+        self._statuses: Memo[str | None, int | None] = Memo(_status)
+
+    def parse(self, lines: Lines) -> Parsed:
+        """Return one part for all requests."""
+        positions: list[int] = []
+        rows: list[tuple[str | None, ...]] = []
+        refused: list[int] = []
+        native, long = _NATIVE.match, _LONG.match
+        for at, (text, start) in enumerate(zip(lines.texts, lines.starts, strict=True)):
+            found = native(text, start) or long(text, start)
+            if found is None:
+                refused.append(at)
+            else:
+                positions.append(at)
+                rows.append(found.groups())
+        return Parsed([Part(positions, self._columns(rows))] if rows else [], refused)
+
+    def _columns(self, rows: Sequence[tuple[str | None, ...]]) -> Columns:
+        (
+            moment, elapsed, client, client_port, result, status, size, method, url,
+            scheme, domain, url_port, path, query, tunnel, tunnel_port, user, _hierarchy, peer, mime,
+        ) = zip(*rows, strict=True)  # fmt: skip
+        count = len(rows)
+        ends = [int(text.replace(".", "")) * 1000 for text in moment]
+        took = [min(max(int(text), 0), LONGEST_S * 1000) for text in elapsed]
+        users = self._users.column(user)
+        sources, peers = self._addresses.column(client), self._addresses.column(peer)
+        ports = self._ports.column([a or b for a, b in zip(url_port, tunnel_port, strict=True)])
+        columns: Columns = {
+            "@timestamp": ends,
+            "event.module": [NAME] * count,
+            "event.action": list(result),
+            "event.category": [["web", "network"]] * count,
+            "event.type": [_DENIED if "DENIED" in text else _ALLOWED for text in result],
+            "event.start": [end - ms * 1000 for end, ms in zip(ends, took, strict=True)],
+            "event.end": ends,
+            "event.duration": [ms * 1_000_000 for ms in took],
+            "source.ip": sources,
+            "source.port": self._ports.column(client_port),
+            "source.user.name": users,
+            "user.name": users,
+            "destination.ip": peers,
+            "destination.port": [
+                None if ip is None else given or _DEFAULT_PORTS.get(name or "")
+                for ip, given, name in zip(peers, ports, scheme, strict=True)
+            ],
+            "destination.bytes": [None if text == "-" else int(text) for text in size],
+            "http.request.method": self._words.column(method),
+            "http.response.status_code": self._statuses.column(status),
+            "http.response.mime_type": self._words.column(mime),
+            "url.original": list(url),
+            "url.scheme": list(scheme),
+            "url.domain": self._words.column([a or b for a, b in zip(domain, tunnel, strict=True)]),
+            "url.port": ports,
+            "url.path": decoded(path),
+            "url.query": list(query),
+            "observer.type": ["proxy"] * count,
+            "observer.vendor": ["Squid"] * count,
+            "observer.product": ["Squid"] * count,
+        }
+        if None in sources:  # the proxy was told to write names
+            columns["source.address"] = list(client)
+        return columns
+
+    def failure(self, line: str) -> ParseFailure:
+        """Say what was expected."""
+        return ParseFailure(
+            NAME,
+            f"expected `time elapsed client [port] code/status bytes method URL user hierarchy/peer type`, "
+            f"found {line[:40]!r}",
+        )

@@ -1,0 +1,178 @@
+"""The syslog header, RFC 3164 and RFC 5424, with what senders make of it; and messages of no format that we know.
+
+<38>Nov 23 21:35:43 gw.example.org sshd[412]: Accepted publickey for ayse from 192.0.2.7 port 51022 ssh2
+
+Known variants: no PRI (files), PRI alone, a space after it, a year before or after the day or after the time,
+fractions, zones, ISO time in the old form (`<30>2026-11-23T21:35:43+03:00 host tag: …`), no host, no tag, Cisco's
+sequence numbers (`<189>17: fw: *Nov 23 21:35:43.123: %SYS-5-…`), RFC 5424 without structured data, BOM.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from ingest.parsers.lines import Columns, ParseFailure
+from ingest.parsers.times import BSD_STAMP, ISO_STAMP, StampsByZone
+from ingest.parsers.values import Memo, whole, word
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import tzinfo
+
+NAME: Final = "syslog"
+_MAX_PRIORITY = 191  # RFC 5424 section 6.2.1
+
+_HOST = r"(?:(\w(?:[\w.\-:/%]{0,253}[\w.\-])?) )?"
+_RELAYED = r"(?:[\w.\-:]{1,255} (?=[^\s:\[\]]{1,64}\[\d{1,10}\]:))?"  # a relay put its own name before the sender's
+_TAG = r"(?:(?:: )?([^\s:\[\]=\"<{]{1,64})(?:\[([^\]\s]{0,64})\])?:(?: |$))?"
+_STRUCTURE = r"((?:\[(?:[^\]\"\\]|\\.|\"(?:[^\"\\]|\\.)*+\")*+\])++|-)"
+_HEAD = re.compile(
+    r"\ufeff?(?:<(\d{1,3})> ?)?(?:"
+    rf"1 ({ISO_STAMP}|-) (\S{{1,255}}) (\S{{1,128}}) (\S{{1,128}}) (\S{{1,64}})(?: {_STRUCTURE}(?= |$))? ?\ufeff?()"
+    rf"|({BSD_STAMP}) {{1,2}}{_HOST}{_RELAYED}{_TAG}()"
+    rf"|({ISO_STAMP}) {_HOST}{_TAG}()"
+    r")?"
+)
+_V5, _BSD, _ISO = 8, 13, 18  # the groups that mark which form matched
+_PRI_ONLY = 1
+_CISCO = re.compile(
+    rf"(?:\d{{1,10}}: )?(?:([^\s:=]{{1,255}}): ?)?(?:\d{{1,10}}: )?(?:: )?[*.]?({BSD_STAMP})(?: [A-Z]{{2,5}})?: ?"
+    r"(?:(%[^\s:]{1,64}) ?: )?"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """Where the groups of one form of header are; 0 = it has none. `stamp` is `bsd`, `iso` or empty."""
+
+    stamp: str = ""
+    at: int = 0
+    host: int = 0
+    application: int = 0
+    process: int = 0
+    message_id: int = 0
+    structure: int = 0
+
+
+_FORMS = {
+    _PRI_ONLY: Form(),
+    _V5: Form("iso", 2, 3, 4, 5, 6, 7),
+    _BSD: Form("bsd", 9, 10, 11, 12),
+    _ISO: Form("iso", 14, 15, 16, 17),
+}
+_CISCO_FORM = Form("bsd", 2, 1, 3)
+NO_HEADER: Final = 0
+
+
+def _priority(text: str | None) -> tuple[int | None, int | None, int | None]:
+    """Return priority, facility and severity (RFC 5424 section 6.2.1)."""
+    if text is None or int(text) > _MAX_PRIORITY:
+        return None, None, None
+    value = int(text)
+    return value, value >> 3, value & 7
+
+
+class Headers:
+    """Reads the headers of a block: once to find where messages begin, once more for the columns of a batch."""
+
+    def __init__(self) -> None:
+        """Start with empty memories."""
+        self._stamps = StampsByZone()
+        self._priorities: Memo[str | None, tuple[int | None, int | None, int | None]] = Memo(_priority)
+        self._words: Memo[str | None, str | None] = Memo(word)
+
+    @staticmethod
+    def read(texts: Sequence[str]) -> tuple[list[re.Match[str]], list[int]]:
+        """Return each line's header and its kind (`NO_HEADER` where there is none)."""
+        matches: list[Any] = list(map(_HEAD.match, texts))
+        kinds = [match.lastindex or NO_HEADER for match in matches]
+        if _ISO in kinds:  # without PRI and tag an ISO time says little: any application may write so
+            tag = _FORMS[_ISO].application
+            for at, match in enumerate(matches):
+                if kinds[at] == _ISO and match[_PRI_ONLY] is match[tag] is None:
+                    kinds[at] = NO_HEADER
+        return matches, kinds
+
+    def columns(self, kind: int, matches: Sequence[re.Match[str]]) -> Columns:
+        """Return the log.syslog.* columns of headers of one kind."""
+        if kind == NO_HEADER:
+            return {}
+        return self._columns(_FORMS[kind], [match[_PRI_ONLY] for match in matches], matches)
+
+    def _columns(self, form: Form, priorities: Sequence[str | None], matches: Sequence[re.Match[str]]) -> Columns:
+        columns: Columns = {}
+        if any(priorities):
+            found = self._priorities.column(priorities)
+            columns["log.syslog.priority"] = [priority for priority, _, _ in found]
+            columns["log.syslog.facility.code"] = [facility for _, facility, _ in found]
+            columns["log.syslog.severity.code"] = [severity for _, _, severity in found]
+        for name, group in (
+            ("log.syslog.hostname", form.host),
+            ("log.syslog.appname", form.application),
+            ("log.syslog.procid", form.process),
+            ("log.syslog.msgid", form.message_id),
+            ("log.syslog.structured_data", form.structure),
+        ):
+            if group:
+                columns[name] = self._words.column([match[group] for match in matches])
+        return columns
+
+    def times(
+        self, kind: int, matches: Sequence[re.Match[str]], received: Sequence[int], zone: tzinfo
+    ) -> list[int | None]:
+        """Return the times that headers of one kind name."""
+        form = _FORMS.get(kind, Form())
+        return self._times(form, matches, received, zone)
+
+    def _times(
+        self, form: Form, matches: Sequence[re.Match[str]], received: Sequence[int], zone: tzinfo
+    ) -> list[int | None]:
+        if not form.stamp:
+            return [None] * len(matches)
+        texts: list[str] = [match[form.at] for match in matches]
+        stamps = self._stamps[zone]
+        return stamps.bsd(texts, received) if form.stamp == "bsd" else stamps.iso.column(texts)
+
+    def generic(
+        self, kind: int, matches: Sequence[re.Match[str]], texts: Sequence[str], received: Sequence[int], zone: tzinfo
+    ) -> Columns:
+        """Return the columns of messages of no known format: the header's, and `message`."""
+        columns = self.columns(kind, matches)
+        columns["@timestamp"] = self.times(kind, matches, received, zone)
+        columns["message"] = [text[match.end() :] for text, match in zip(texts, matches, strict=True)]
+        return _named(columns)
+
+    def cisco(
+        self, heads: Sequence[re.Match[str]], texts: Sequence[str], received: Sequence[int], zone: tzinfo
+    ) -> list[Columns | None]:
+        """Return one row of columns for each line with PRI alone that is Cisco's form after all; None for others."""
+        found: list[Columns | None] = []
+        for head, text, at in zip(heads, texts, received, strict=True):
+            match = _CISCO.match(text, head.end())
+            if match is None:
+                found.append(None)
+                continue
+            columns = self._columns(_CISCO_FORM, [head[_PRI_ONLY]], [match])
+            columns["@timestamp"] = self._times(_CISCO_FORM, [match], [at], zone)
+            columns["message"] = [text[match.end() :]]
+            found.append(_named(columns))
+        return found
+
+
+def _named(columns: Columns) -> Columns:
+    """Add what ECS calls host and process to the columns of a header."""
+    if "log.syslog.hostname" in columns:
+        columns["host.hostname"] = columns["log.syslog.hostname"]
+    if "log.syslog.appname" in columns:
+        columns["process.name"] = columns["log.syslog.appname"]
+    if "log.syslog.procid" in columns:
+        columns["process.pid"] = [whole(text) for text in columns["log.syslog.procid"]]
+    columns["event.module"] = [NAME] * len(columns["message"])
+    return columns
+
+
+def failure(line: str) -> ParseFailure:
+    """Say why `line` is no syslog message."""
+    return ParseFailure(NAME, "empty record" if not line.strip() else "no syslog header and no known format")

@@ -1,0 +1,133 @@
+"""Records on the command line: parse, append, search, index."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from some.app.cli.options import DEFAULT_FOLDER, AsJson, Config, Folder, answer, lines
+from some.clock import from_text
+from some.errors import UsageFault
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from some.app.site import Site
+
+DEFAULT_LIMIT = 1000
+_TIME_HELP = "RFC 3339, e.g. 2026-11-23T10:00:00Z or …+03:00"
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add the verbs of this file to the program."""
+    app.command(help="Satırları ayrıştırır, arşivlemez. / Lines in, one ECS document a line out.")(parse)
+    app.command(help="Satırları arşive içe aktarır. / Offline import through the same archive.")(append)
+    app.command(help="Kayıtları arar, eskiden yeniye. / Documents, oldest first.")(search)
+    index = typer.Typer(no_args_is_help=True, help="Dizin: bekle, yeniden kur. / The index: wait, rebuild.")
+    index.command("wait", help="Dizin yetişene kadar bekler. / Returns when the index has caught up.")(index_wait)
+    index.command("rebuild", help="Dizini arşivden yeniden kurar. / Makes the index anew.")(index_rebuild)
+    app.add_typer(index, name="index")
+
+
+def parse(
+    format_name: Annotated[
+        str, typer.Option("--format", help="Biçim; auto tanır. / Format; auto recognises.")
+    ] = "auto",
+    config: Config = None,
+    data: Folder = DEFAULT_FOLDER,
+    as_json: AsJson = False,
+) -> None:
+    """Print one ECS document (nested JSON) for each input line, in order; a failure is a document too."""
+    from some.app import importing  # noqa: PLC0415 - heavy imports only where a verb needs them
+    from some.app.site import open_settings  # noqa: PLC0415 - as above
+
+    del as_json
+    lines(importing.parsed(sys.stdin.buffer, format_name, open_settings(config, data)))
+
+
+def append(
+    record_class: Annotated[str, typer.Option("--class", help="Kayıt sınıfı. / Record class, e.g. access.")] = "",
+    source: Annotated[str, typer.Option("--source", help="Kaynak adı. / Source name.")] = "",
+    framing: Annotated[
+        str, typer.Option("--framing", help="lines: her satır bir kayıt. / A line is a record.")
+    ] = "lines",
+    received: Annotated[
+        bool, typer.Option("--received", help="Şimdi alındı say, içe aktarma değil. / Received live, not imported.")
+    ] = False,
+    config: Config = None,
+    data: Folder = DEFAULT_FOLDER,
+    as_json: AsJson = False,
+) -> None:
+    """Append standard input to the archive; print how many records and the first and last reference."""
+    from some.app import importing  # noqa: PLC0415 - heavy imports only where a verb needs them
+
+    site = _site(config, data)
+    order = importing.ImportOrder(source=source, record_class=record_class, framing=framing, live=received)
+    made = importing.append(site, sys.stdin.buffer, order)
+    document = {"records": made.records, "first": _text(made.first), "last": _text(made.last)}
+    words = (
+        f"{made.records} kayıt kalıcı / durable: {made.first} … {made.last}" if made.records else "0 kayıt / records"
+    )
+    answer(document, words, as_json=as_json)
+
+
+def search(
+    query: Annotated[str, typer.Argument(help='Sorgu, e.g. source.ip:10.0.0.0/8 and event.action:"deny"')] = "",
+    start: Annotated[str, typer.Option("--from", help=_TIME_HELP)] = "",
+    end: Annotated[str, typer.Option("--to", help=_TIME_HELP)] = "",
+    limit: Annotated[int, typer.Option("--limit", min=1, help="En çok bu kadar belge. / At most.")] = DEFAULT_LIMIT,
+    everything: Annotated[bool, typer.Option("--all", help="Sınırsız. / No limit.")] = False,
+    engine: Annotated[str, typer.Option("--engine", help="embedded")] = "embedded",
+    config: Config = None,
+    data: Folder = DEFAULT_FOLDER,
+    as_json: AsJson = False,
+) -> None:
+    """Print documents, oldest first, one JSON object a line, each with its record reference."""
+    from some.app import searching  # noqa: PLC0415 - heavy imports only where a verb needs them
+
+    del as_json
+    site = _site(config, data)
+    wanted = searching.Wanted(query, _time(start, "--from"), _time(end, "--to"), None if everything else limit, engine)
+    lines(searching.documents(site, wanted))
+
+
+def index_wait(
+    timeout: Annotated[float, typer.Option("--timeout", min=0, help="Saniye. / Seconds.")] = 60.0,
+    config: Config = None,
+    data: Folder = DEFAULT_FOLDER,
+    as_json: AsJson = False,
+) -> None:
+    """Return when the index has everything appended before the call; run the follower where none runs."""
+    from some.app import searching  # noqa: PLC0415 - heavy imports only where a verb needs them
+
+    waited = searching.wait(_site(config, data), timeout)
+    answer({"documents": waited}, f"dizin güncel, {waited} belge / index is current", as_json=as_json)
+
+
+def index_rebuild(config: Config = None, data: Folder = DEFAULT_FOLDER, as_json: AsJson = False) -> None:
+    """Make the index anew from the archive."""
+    from some.app import searching  # noqa: PLC0415 - heavy imports only where a verb needs them
+
+    made = searching.rebuild(_site(config, data))
+    answer({"documents": made}, f"dizin yeniden kuruldu, {made} belge / index rebuilt", as_json=as_json)
+
+
+def _site(config: Config, data: Folder) -> Site:
+    from some.app.site import open_site  # noqa: PLC0415 - settings cost 100 ms that --help should not
+
+    return open_site(config, data)
+
+
+def _time(text: str, option: str) -> datetime | None:
+    if not text:
+        return None
+    try:
+        return from_text(text)
+    except ValueError as fault:
+        raise UsageFault(f"{option}: {text!r}: {_TIME_HELP} ({fault})") from fault
+
+
+def _text(value: object | None) -> str | None:
+    return str(value) if value is not None else None

@@ -1,0 +1,127 @@
+"""`some append` and `some parse`: standard input into the archive, or through the parsers alone."""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from ingest.framing import Framing, framer
+from some.app import wiring
+from some.errors import BadInput, Unavailable, UsageFault
+from some.record import MAX_RECORD_BYTES, RecordBlock, RecordClass, RecordRef
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from concurrent.futures import Future
+    from typing import BinaryIO
+
+    from some.app.site import Site
+    from some.record import Appended, Sink
+
+READ_BYTES = 1024 * 1024
+UNDER_WAY = 32
+"""Blocks handed over and not yet durable: enough for group commit, bounded in memory."""
+
+ANSWER_S = 600.0
+
+
+@dataclass(frozen=True, slots=True)
+class ImportOrder:
+    """What `some append` was told; `live` records are not marked as imported."""
+
+    source: str
+    record_class: str
+    framing: str
+    live: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Imported:
+    """How many records are durable, and the first and last reference (None where nothing came)."""
+
+    records: int
+    first: RecordRef | None
+    last: RecordRef | None
+
+
+def append(site: Site, stream: BinaryIO, order: ImportOrder) -> Imported:
+    """Append the lines of `stream`; returns when all are durable. Raises UsageFault, Unavailable, UnknownState."""
+    if order.framing != "lines":
+        raise UsageFault(f"--framing {order.framing}: not known; expected lines")
+    source, record_class = _name_and_class(site, order)
+    origin = f"{'append' if order.live else 'import'}:{source}"
+    blocks = (
+        RecordBlock(site.clock.now(), source, origin + marks, record_class, payload, count)
+        for payload, count, marks in _cut(stream)
+    )
+    with wiring.open_sink(site) as sink:
+        return _hand_over(sink, blocks)
+
+
+def parsed(stream: BinaryIO, format_name: str, site: Site) -> Iterator[dict[str, Any]]:
+    """Yield one nested ECS document for each line of `stream`, in order."""
+    from ingest.parsing import parse_lines  # noqa: PLC0415 - the parsers are not needed to append
+
+    try:
+        yield from parse_lines(_lines(stream), format_name, now=site.clock.now(), timezone=site.zone)
+    except BadInput as fault:
+        raise UsageFault(f"--format {format_name}: {fault}") from fault
+
+
+def _name_and_class(site: Site, order: ImportOrder) -> tuple[str, RecordClass]:
+    """Return source and class; a class that contradicts the declared source is a usage fault."""
+    sources = wiring.sources(site)
+    name = order.source or "import"
+    known = sources.sources.get(name)
+    declared = known.record_class if known is not None else None
+    if declared is not None and order.record_class and order.record_class != declared:
+        raise UsageFault(f"source {name} has class {declared}, not {order.record_class}")
+    wanted = declared or order.record_class or site.settings.collect.default_class
+    try:
+        RecordBlock(site.clock.now(), name, "import:x", RecordClass(wanted), b"\n", 1)
+    except ValueError as fault:
+        raise UsageFault(str(fault)) from fault
+    return name, RecordClass(wanted)
+
+
+def _cut(stream: BinaryIO) -> Iterator[tuple[bytes, int, str]]:
+    cutter = framer(Framing.NEWLINE, MAX_RECORD_BYTES)
+    ended = True
+    while chunk := stream.read(READ_BYTES):
+        ended = chunk.endswith(b"\n")
+        for framed in cutter.feed(chunk):
+            yield framed.payload, framed.count, framed.marks
+    # A last line without LF is whole here: the end of a file is not a broken connection.
+    for framed in [*([] if ended else cutter.feed(b"\n")), *cutter.end()]:
+        yield framed.payload, framed.count, framed.marks
+
+
+def _lines(stream: BinaryIO) -> Iterator[bytes]:
+    while line := stream.readline(MAX_RECORD_BYTES + 1):
+        if len(line) > MAX_RECORD_BYTES:
+            raise BadInput(f"a line is longer than {MAX_RECORD_BYTES} bytes")
+        yield line.removesuffix(b"\n")
+
+
+def _hand_over(sink: Sink, blocks: Iterable[RecordBlock]) -> Imported:
+    under_way: deque[Future[Appended]] = deque()
+    records, first, last = 0, None, None
+
+    def settle() -> None:
+        nonlocal records, first, last
+        try:
+            appended = under_way.popleft().result(ANSWER_S)
+        except TimeoutError as fault:
+            raise Unavailable(f"the archive did not answer in {ANSWER_S:.0f} s") from fault
+        records += appended.records
+        first = first or appended.first
+        last = appended.last
+
+    for block in blocks:
+        under_way.append(sink.submit(block))
+        if len(under_way) >= UNDER_WAY:
+            settle()
+    while under_way:
+        settle()
+    return Imported(records, first, last)

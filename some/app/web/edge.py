@@ -1,0 +1,48 @@
+"""Everything that the web edge works with, in one frozen value; made once by wiring, shared by every request."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from ingest.ecs import Field
+    from some.app.web.assets import Assets
+    from some.app.web.ports import AccountsDoor, ArchiveView, AuditPort, WebSettings
+    from some.app.web.render import Renderer
+    from some.app.web.tail import TailLog
+    from some.clock import Clock
+    from some.index.engine import Engine
+    from some.wording import Translator
+
+
+@dataclass(frozen=True, slots=True)
+class Ports:
+    """The rooms below, as wiring joins them.
+
+    `translator(language)` returns the gettext function of a language; `ready` says which parts can answer; `metrics`
+    returns the Prometheus text; `fields` is the ECS registry by name.
+    """
+
+    settings: WebSettings
+    clock: Clock
+    archive: ArchiveView
+    engine: Engine
+    accounts: AccountsDoor
+    audit: AuditPort
+    translator: Callable[[str], Translator]
+    ready: Callable[[], Mapping[str, bool]]
+    metrics: Callable[[], bytes]
+    fields: Mapping[str, Field]
+
+
+@dataclass(frozen=True, slots=True)
+class Edge:
+    """The ports with what the edge itself owns."""
+
+    ports: Ports
+    assets: Assets
+    renderer: Renderer
+    tails: TailLog

@@ -157,7 +157,9 @@ async def _runs(options: argparse.Namespace, sink: Sink, folder: Path) -> None:
         print(await _measure(f"tcp {framing}", tcp, [str(program), "tcp"], file, sent=options.lines))
     for rate in [int(text) for text in options.rates.split(",") if text]:
         udp = SyslogUdp("syslog_udp", Intake(sink, LIMIT_BYTES), clock, names, record_class=ACCESS, port=0, hosts=hosts)
-        print(await _measure(f"udp {rate:,}/s", udp, [str(program), "udp"], file, sent=rate * options.seconds, rate=rate))
+        print(
+            await _measure(f"udp {rate:,}/s", udp, [str(program), "udp"], file, sent=rate * options.seconds, rate=rate)
+        )
 
 
 def run() -> None:

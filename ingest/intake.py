@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 _BLOCK_BYTES: Final = 512
 """What a waiting block costs beside its payload: objects, future, place in the queues (measured, rounded up)."""
 
+_RECORD_BYTES: Final = 96
+"""What a record costs beside its bytes: the prefix of its line in the archive. A flood of tiny lines is many bytes."""
+
 _RETRY_FIRST_S: Final = 0.1
 _RETRY_MOST_S: Final = 5.0
 
@@ -55,7 +58,7 @@ class _Entry:
 
     @property
     def cost(self) -> int:
-        return len(self.block.payload) + _BLOCK_BYTES
+        return len(self.block.payload) + self.block.count * _RECORD_BYTES + _BLOCK_BYTES
 
 
 class Intake:
@@ -135,7 +138,7 @@ class Intake:
         size = len(block.payload)
         self._received += block.count
         self._received_bytes += size
-        self._pending += size + _BLOCK_BYTES
+        self._pending += entry.cost
         self._entries[entry.number] = entry
         if self._pending >= self._limit:
             self._full = True

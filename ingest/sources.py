@@ -402,5 +402,5 @@ def _explained(tree: Located, error: ValidationError) -> SettingsFault:
             text = f"the key {path[-1]!r} is missing"
             path = path[:-1]
         place = tree.key_place(path) if at_key else tree.place(path)
-        found.append((place, tree.fault(path, text, at_key=at_key)))
+        found.append(((place, not at_key), tree.fault(path, text, at_key=at_key)))
     return min(found, key=lambda entry: entry[0])[1]

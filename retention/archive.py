@@ -235,8 +235,8 @@ class Archive:
         with self._guard:
             self._under_way = []
         if rotations or stopping:
-            for segment in sorted(self._open.values(), key=lambda segment: -segment.number):
-                self._cut(segment)
+            for segment in sorted(self._open.values(), key=lambda one: (one.records > 0, -one.number)):
+                self._cut(segment)  # those that took no record first, the newest of them before: their numbers are free
             self._boundary = self._next_number
             for rotation in rotations:
                 rotation.set_result(self._clock.now())
@@ -342,7 +342,7 @@ class Archive:
 
     def _published(self) -> Published:
         chain = self._sealer.known_chain()
-        parts = [*map(_part, self._open.values()), *self._cuts.parts]
+        parts = sorted([*map(_part, self._open.values()), *self._cuts.parts], key=lambda part: part.number)
         return Published(self._ledger.name, self._next_number, tuple(parts), chain.size if chain else 0)
 
     def _publish(self) -> None:

@@ -150,12 +150,12 @@ class _Making:
         token = sealed.token
         if token is None:
             return
-        root = x509.load_der_x509_certificate(token.path[-1])
-        between = [x509.load_der_x509_certificate(der) for der in token.path[1:-1]]
-        self.files[guide.ROOT] = root.public_bytes(Encoding.PEM)
-        if between:
-            self.files[guide.INTERMEDIATES] = b"".join(one.public_bytes(Encoding.PEM) for one in between)
+        root, *between = [x509.load_der_x509_certificate(der).public_bytes(Encoding.PEM) for der in token.path[:0:-1]]
+        self.files[guide.ROOT] = root
         self._steps.append(guide.root_step(sha256(token.path[-1]).hexdigest()))
+        for number, certificate in enumerate(between, 1):
+            self.files[guide.intermediate_name(number)] = certificate
+            self._steps.append(guide.intermediate_step(number, int(token.gen_time.timestamp())))
 
     def _same_root(self, sealed: Sealed) -> bool:
         mine = self._sealed.token
@@ -173,7 +173,6 @@ class _Making:
             epoch=int(token.gen_time.timestamp()),
             bare=token.form is Form.TOKEN,
             pss=token.signature_algorithm == _PSS,
-            intermediates=guide.INTERMEDIATES in self.files,
         )
         self._steps.append(guide.token_step(words, earlier=earlier))
 

@@ -14,7 +14,7 @@ GUIDE = "DOGRULAMA.md"
 PATH_SCRIPT = "yol.sh"
 RECORD_LINE, RECORD_SALT, RECORD_PATH = "kayit.satir", "kayit.tuz", "kayit.yol"
 CHECKPOINT_PATH = "checkpoint.yol"
-ROOT, INTERMEDIATES = "tsa-kok.pem", "tsa-ara.pem"
+ROOT, CHAIN = "tsa-kok.pem", "zincir.pem"
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,16 +91,39 @@ def signature_step(manifest: str, signature: str, key: str, key_sha256: str) -> 
     )
 
 
+def intermediate_name(number: int) -> str:
+    """Return the name of one certificate between root and signer, 1 being the one that the root signed."""
+    return f"tsa-ara-{number}.pem"
+
+
 def root_step(fingerprint: str) -> Step:
-    """Return the step that shows the pinned root of the time-stamping authority."""
+    """Return the step that shows the pinned root of the time-stamping authority.
+
+    Only the file's first certificate is copied into what `openssl` will trust: `openssl x509` looks at no other, while
+    `-CAfile` would believe every certificate that somebody appended.
+    """
     return Step(
         "Zaman damgası hizmet sağlayıcısının kök sertifikası. Parmak izini paketten değil, sağlayıcının kendi "
         "yayınından alıp karşılaştırın; bu adım yalnız paketteki dosyanın o sertifika olduğunu gösterir.",
         "The root certificate of the time-stamping authority. Take the fingerprint from the authority's own "
         "publication, not from this bundle; the step only shows that the file is that certificate.",
         (
-            f"openssl x509 -in {ROOT} -noout -fingerprint -sha256",
-            f'[ "$(openssl x509 -in {ROOT} -outform DER | openssl dgst -sha256 -r)" = "{fingerprint} *stdin" ]',
+            f"openssl x509 -in {ROOT} -out {CHAIN}",
+            f"openssl x509 -in {CHAIN} -noout -fingerprint -sha256",
+            f'[ "$(openssl x509 -in {CHAIN} -outform DER | openssl dgst -sha256 -r)" = "{fingerprint} *stdin" ]',
+        ),
+    )
+
+
+def intermediate_step(number: int, epoch: int) -> Step:
+    """Return the step that adds a certificate between root and signer, once the root is seen to vouch for it."""
+    name, copy = intermediate_name(number), f"ara-{number}.pem"
+    return Step(
+        f"Ara sertifika `{name}`, köke bağlanır (damganın anında geçerli).",
+        f"The intermediate certificate `{name}` leads to the root (valid at the time of the stamp).",
+        (
+            f"openssl x509 -in {name} -out {copy}",
+            f"openssl verify -CAfile {CHAIN} -attime {epoch} {copy} && cat {copy} >> {CHAIN}",
         ),
     )
 
@@ -115,7 +138,6 @@ class TokenWords:
     epoch: int
     bare: bool
     pss: bool
-    intermediates: bool
 
 
 def token_step(words: TokenWords, *, earlier: bool) -> Step:
@@ -137,18 +159,16 @@ def token_step(words: TokenWords, *, earlier: bool) -> Step:
 
 
 def _ts(words: TokenWords) -> tuple[str, ...]:
-    extra = f" -untrusted {INTERMEDIATES}" if words.intermediates else ""
     bare = " -token_in" if words.bare else ""
-    verify = f"openssl ts -verify -data {words.manifest} -in {words.token}{bare} -CAfile {ROOT}{extra}"
+    verify = f"openssl ts -verify -data {words.manifest} -in {words.token}{bare} -CAfile {CHAIN}"
     return (f"{verify} -attime {words.epoch}",)
 
 
 def _cms(words: TokenWords) -> tuple[str, ...]:
     """`openssl ts -verify` refuses RSA-PSS signatures; `cms` takes them, and the imprint is compared by hand."""
     token, content = f"{words.token}.tst", f"{words.token}.icerik"
-    extra = f" -certfile {INTERMEDIATES}" if words.intermediates else ""
     verify = (
-        f"openssl cms -verify -cades -binary -inform DER -in {token} -CAfile {ROOT}{extra} -purpose timestampsign "
+        f"openssl cms -verify -cades -binary -inform DER -in {token} -CAfile {CHAIN} -purpose timestampsign "
         f"-attime {words.epoch} -out {content}"
     )
     unwrap = (

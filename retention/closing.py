@@ -74,26 +74,29 @@ def close_segment(order: ClosingOrder, disk: Disk) -> SealedSegment:
     Raises IntegrityError where bytes are damaged (the file stays as it is) and OSError. Memory stays below about three
     frames, whatever the size of the segment. A crash leaves the old file or the new one, both with the same content.
     """
-    descriptor = os.open(order.path, os.O_RDONLY | os.O_CLOEXEC)
     try:
-        reading = _Reading(order, order.seed.read_bytes())
-        table = read_table(descriptor)
-        if table is not None:
-            rows = tuple(
-                Frame(offset, content, first) for offset, content, first, _, _ in reading.frames(descriptor, table.end)
-            )
-            if FrameTable(rows, table.end, reading.size, reading.tree.records) != table:
-                raise IntegrityError(f"{order.path.name}: the frame table does not fit the frames")
-            return reading.sealed()
-        if order.size is None:
-            raise IntegrityError(f"{order.path.name}: it is not closed")
-        writing = _Writing(reading, descriptor, order.size)
-        disk.write_staged(order.path, SHARED, lambda target: writing.fill(disk, target))
-        return reading.sealed()
+        descriptor = os.open(order.path, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            return _close(order, descriptor, disk)
+        finally:
+            os.close(descriptor)
     except FileNotFoundError as fault:
         raise IntegrityError(f"{order.path.name}: {fault.filename} is missing") from fault
-    finally:
-        os.close(descriptor)
+
+
+def _close(order: ClosingOrder, descriptor: int, disk: Disk) -> SealedSegment:
+    reading = _Reading(order, order.seed.read_bytes())
+    table = read_table(descriptor)
+    if table is not None:
+        rows = tuple(Frame(*place) for *place, _, _ in reading.frames(descriptor, table.end))
+        if FrameTable(rows, table.end, reading.size, reading.tree.records) != table:
+            raise IntegrityError(f"{order.path.name}: the frame table does not fit the frames")
+        return reading.sealed()
+    if order.size is None:
+        raise IntegrityError(f"{order.path.name}: it is not closed")
+    writing = _Writing(reading, descriptor, order.size)
+    disk.write_staged(order.path, SHARED, lambda target: writing.fill(disk, target))
+    return reading.sealed()
 
 
 class _Reading:

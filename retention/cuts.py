@@ -13,7 +13,7 @@ from retention.recovery import list_torn
 from retention.reserve import no_room
 from retention.sealing import Closed
 from some.diagnostics import named
-from some.errors import IntegrityError, Unavailable
+from some.errors import IntegrityError, Unavailable, UnknownState
 
 if TYPE_CHECKING:
     import threading
@@ -145,4 +145,7 @@ class Cuts:
                 _log.error("segment.damaged", text=damage)
             self._unread.pop(number, None)
             if self._cut.pop(number, None) is not None:
-                self._publish()
+                try:
+                    self._publish()
+                except UnknownState as fault:  # a reader that meets the older word finds the closed file all the same
+                    _log.warning("durable.not_published", text=str(fault))

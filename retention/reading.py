@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from typing import Self
 
     from retention.published import Published
-    from retention.segment_reader import SegmentReader
+    from retention.segment_reader import Place, SegmentReader
     from some.record import Cursor, StoredRecord
 
 _CACHE_BYTES = 16 * 1024 * 1024
@@ -186,8 +186,8 @@ class ArchiveReader:
             place = segment.place_of(ref.position) if segment is not None else None
             if segment is None or place is None:
                 return None
-            lines = self._frames.lines((ref.segment, segment.inode, place[0]), segment, place)
-            return parse_line(lines[ref.position - place[2]], ref, RecordClass(segment.record_class))
+            lines = self._frames.lines((ref.segment, segment.inode, place.offset), segment, place)
+            return parse_line(lines[ref.position - place.first], ref, RecordClass(segment.record_class))
 
 
 class _Tree:
@@ -229,18 +229,18 @@ class _FrameCache:
         self._kept: OrderedDict[tuple[int, int, int], tuple[int, list[bytes]]] = OrderedDict()
         self._left = size
 
-    def lines(self, key: tuple[int, int, int], segment: SegmentReader, place: tuple[int, int, int, int]) -> list[bytes]:
+    def lines(self, key: tuple[int, int, int], segment: SegmentReader, place: Place) -> list[bytes]:
         """Return the lines of the frame at `place`; `key` is segment number, inode and offset."""
         with self._lock:
             if key in self._kept:
                 self._kept.move_to_end(key)
                 return self._kept[key][1]
-        content = segment.content(place[0], place[1])
-        lines = lines_in(content)
+        lines = segment.lines(place)
+        size = sum(map(len, lines))
         with self._lock:
             if key not in self._kept:
-                self._kept[key] = len(content), lines
-                self._left -= len(content)
+                self._kept[key] = size, lines
+                self._left -= size
             while self._left < 0:
                 self._left += self._kept.popitem(last=False)[1][0]
         return lines

@@ -90,11 +90,10 @@ def recover_segments(ledger: Ledger, sealed: set[int], published: Published | No
         if (seed := parse_seed_name(path.name)) is not None:
             seeds[seed] = path
         elif (found := parse_segment_name(path.name)) is not None:
-            numbers.add(found[0])
-            if found[0] not in sealed:
-                _recover_segment(ledger, found, published, disk, left)
+            if found[0] in sealed or _recover_segment(ledger, found, published, disk, left):
+                numbers.add(found[0])
     for number in seeds.keys() - numbers:
-        disk.remove(seeds[number])  # made for a segment that never came to be
+        disk.remove(seeds[number])  # (a missing one is fine) made for a segment that never came to be
     torn = [(path, found) for path in _segment_files(ledger) if (found := parse_torn_name(path.name)) is not None]
     left.torn = [path for path, _ in torn]
     left.next_number = max(
@@ -105,14 +104,15 @@ def recover_segments(ledger: Ledger, sealed: set[int], published: Published | No
 
 def _recover_segment(
     ledger: Ledger, found: tuple[int, str], published: Published | None, disk: Disk, left: Leftover
-) -> None:
+) -> bool:
+    """Bring one segment to a whole last frame; returns False where no record of it is left (nor was acknowledged)."""
     number, record_class = found
     path = ledger.segment(number, record_class)
     descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     try:
         if read_table(descriptor) is not None:
             left.ended.append(Unsealed(number, record_class))
-            return
+            return True
         size, records = _whole(descriptor)
         inode, length = os.fstat(descriptor).st_ino, os.fstat(descriptor).st_size
         if length > size:
@@ -126,9 +126,10 @@ def _recover_segment(
         left.faults.append(f"{path.name}: {part.records} records were durable, {records} can be read")
     if records:
         left.ended.append(OpenPart(number, record_class, inode, size, records))
-    else:  # no record in it was ever acknowledged
-        disk.remove(path)
-        disk.remove(ledger.seed(number))
+        return True
+    disk.remove(path)
+    disk.remove(ledger.seed(number))
+    return False
 
 
 def _whole(descriptor: int) -> tuple[int, int]:

@@ -18,7 +18,7 @@ from retention.lock import ArchiveHeld
 from retention.options import ArchiveOptions, ArchiveStatus
 from retention.sealing import SealMade
 from retention.wire import MAX_ANSWER, Kind
-from some.errors import BadInput, Unavailable, UnknownState
+from some.errors import BadInput, SomeError, Unavailable, UnknownState
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -139,16 +139,17 @@ class RemoteArchive:
         reason = "the archive process ended the connection"
         try:
             while (frame := wire.receive(self._connection, MAX_ANSWER)) is not None:
+                fault = wire.parse_fault(frame[1]) if frame[0] is Kind.FAULT else None
                 with self._lock:
                     answer = self._waiting.popleft() if self._waiting else None
                 if answer is None:
                     raise BadInput("an answer to nothing")  # noqa: TRY301 - ends the connection like any broken frame
-                if frame[0] is Kind.FAULT:
-                    answer.set_exception(wire.parse_fault(frame[1]))
+                if fault is not None:
+                    answer.set_exception(fault)
                 else:
                     answer.set_result(frame[1])
-        except (OSError, BadInput) as fault:
-            reason = f"the connection to the archive process broke: {fault}"
+        except (OSError, BadInput) as broken:
+            reason = f"the connection to the archive process broke: {broken}"
         finally:
             with self._lock:
                 self._ended = True
@@ -159,11 +160,12 @@ class RemoteArchive:
 
 
 def _pass_on(answer: Future[bytes], appended: Future[Appended]) -> None:
-    fault = answer.exception()
-    if fault is not None:
-        appended.set_exception(fault)
-    else:
+    try:
         appended.set_result(wire.parse_appended(answer.result()))
+    except BadInput as fault:
+        appended.set_exception(fault if answer.exception() else UnknownState(str(fault)))
+    except SomeError as fault:
+        appended.set_exception(fault)
 
 
 @contextlib.contextmanager

@@ -8,7 +8,7 @@ import threading
 from array import array
 from bisect import bisect_right
 from collections import OrderedDict
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from retention.layout import parse_segment_name
 from retention.segment import expand, lines_in
@@ -24,6 +24,16 @@ if TYPE_CHECKING:
     from retention.segment import FrameTable
 
 _FILES_KEPT = 32
+
+
+class Place(NamedTuple):
+    """Where one frame stands: bytes in the file, its first record, how many, and its content's size if known."""
+
+    offset: int
+    length: int
+    first: int
+    records: int
+    size: int | None
 
 
 class SegmentReader:
@@ -61,19 +71,29 @@ class SegmentReader:
                 self._limit = part.size
                 self._walk = walk(self._descriptor, self._end, self._limit)
 
-    def place_of(self, position: int) -> tuple[int, int, int, int] | None:
-        """Return (offset, length, first record, records) of the frame that holds `position`, None beyond the end."""
+    def place_of(self, position: int) -> Place | None:
+        """Return where the frame that holds `position` stands, None beyond the durable end."""
         with self._lock:
             while self._table is None and position >= self._found and self._step() is not None:
                 pass
             return self._place(position)
 
-    def content(self, offset: int, length: int) -> bytes:
+    def content(self, place: Place) -> bytes:
         """Return the content of one frame; raises IntegrityError naming segment and byte."""
         try:
-            return read_frame(self._descriptor, offset, length)
+            content = read_frame(self._descriptor, place.offset, place.length)
         except IntegrityError as fault:
-            raise IntegrityError(f"{self.path.name}: the frame at byte {offset} is damaged: {fault}") from fault
+            raise IntegrityError(f"{self.path.name}: the frame at byte {place.offset} is damaged: {fault}") from fault
+        if place.size not in {None, len(content)}:
+            raise IntegrityError(f"{self.path.name}: the table is wrong about the frame at byte {place.offset}")
+        return content
+
+    def lines(self, place: Place) -> list[bytes]:
+        """Return the lines of one frame (without LF); raises IntegrityError also where their number is another."""
+        lines = lines_in(self.content(place))
+        if len(lines) != place.records:
+            raise IntegrityError(f"{self.path.name}: the table is wrong about the frame at byte {place.offset}")
+        return lines
 
     def frame(self, position: int) -> tuple[int, int, bytes] | None:
         """Return (first record, records, content) of the frame that holds `position`, None beyond the durable end."""
@@ -86,23 +106,24 @@ class SegmentReader:
             if step is not None:
                 return step  # a new frame is expanded once, to count it and to give it
             place = self._place(position)
-        return (*place[2:], self.content(*place[:2])) if place is not None else None
+        return (place.first, place.records, self.content(place)) if place is not None else None
 
-    def _place(self, position: int) -> tuple[int, int, int, int] | None:
+    def _place(self, position: int) -> Place | None:
         table = self._table
         if table is not None:
             if position >= table.records:
                 return None
             index = table.find(position)
-            first = table.frames[index].first
-            stop = table.frames[index + 1].first if index + 1 < len(table.frames) else table.records
-            return (*table.span(index), first, stop - first)
+            row, after = table.frames[index], table.frames[index + 1 : index + 2]
+            stop, end = (after[0].first, after[0].content) if after else (table.records, table.content_bytes)
+            return Place(*table.span(index), row.first, stop - row.first, end - row.content)
         if position >= self._found:
             return None
         index = bisect_right(self._firsts, position) - 1
         last = index + 1 == len(self._offsets)
         end, stop = (self._end, self._found) if last else (self._offsets[index + 1], self._firsts[index + 1])
-        return self._offsets[index], end - self._offsets[index], self._firsts[index], stop - self._firsts[index]
+        offset, first = self._offsets[index], self._firsts[index]
+        return Place(offset, end - offset, first, stop - first, None)
 
     def _step(self) -> tuple[int, int, bytes] | None:
         """Take the next new frame of an open segment: (first record, records, content); None at the durable end."""

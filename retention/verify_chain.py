@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from retention import merkle
 from retention.checkpoint import Checkpoint, note_with, open_note
 from retention.finding import Finding, Severity
-from retention.layout import manifest_name, parse_token_name, token_name
+from retention.layout import manifest_name, parse_token_name, parse_torn_name, token_name
 from some.errors import IntegrityError
 
 if TYPE_CHECKING:
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 
 _NEXT_BUT_ONE = 2
 _NUMBER = re.compile(r"[0-9]{6,18}")
-_TORN = re.compile(r"seg-([0-9]{6,18})\.[a-z][a-z0-9_]{0,31}\.torn")
 _NOTE_LINE = re.compile(r"\u2014 \S{1,255} ([A-Za-z0-9+/]{4,400}={0,2})")
 
 
@@ -147,7 +146,7 @@ def check_segment_numbers(manifests: Iterable[Manifest]) -> Iterator[Finding]:
             if segment.number in listed:
                 yield error("segment.repeated", where, f"segment {segment.number} is sealed a second time")
             listed.add(segment.number)
-        explained = {int(match[1]) for file in manifest.files if (match := _TORN.match(file.name))}
+        explained = {torn[0] for file in manifest.files if (torn := parse_torn_name(file.name))}
         explained |= {
             int(match[0]) for note in manifest.notes if note.key == "unused" and (match := _NUMBER.match(note.text))
         }
@@ -185,7 +184,7 @@ def check_tokens(results: Sequence[SealResult], slack: timedelta) -> Iterator[Fi
                 text = f"has digest {stamped.reply_sha256}, seal {result.seal} lists {file.sha256}"
                 yield error("token.digest", where, text)
             elif stamped.reply_sha256 is None:
-                yield error("token.missing", where, f"is missing or unreadable, seal {result.seal} lists it")
+                yield error("token.lost", where, f"is missing or unreadable, seal {result.seal} lists it")
             yield from _check_token_order(stamped, result, slack)
     yield from _unlisted(results, listed, slack)
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from retention.finding import Finding, Severity
-from retention.layout import manifest_name, parse_segment_name, parse_token_name, token_name, torn_name
+from retention.layout import manifest_name, parse_segment_name, parse_token_name, parse_torn_name, token_name, torn_name
 from retention.verify_chain import error
 from retention.verify_files import FileFault, Inventory
 from retention.verify_segments import MAX_STORED_BYTES, OpenResult, check_open
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from retention.verify_workers import Workers
 
 _SEAL_FILE = re.compile(r"seal-([0-9]{6,18})\.(manifest|sig|tsq|tsr)")
-_TORN = re.compile(r"seg-([0-9]{6,18})\.([a-z][a-z0-9_]{0,31})\.torn")
 _STRAYS_SHOWN = 50
 MAX_NOTE_BYTES = 64 * 1024
 _NOTE_SEVERITY = {"dropped": Severity.WARNING, "token-missing": Severity.WARNING}
@@ -74,10 +73,8 @@ def check_listed(inventory: Inventory, ledger: Ledger, manifests: Sequence[Manif
 
 def torn_path(ledger: Ledger, name: str) -> Path | None:
     """Return where a torn tail of that name stands, None where it is no such name."""
-    match = _TORN.fullmatch(name)
-    if match is None or torn_name(int(match[1]), match[2]) != name:
-        return None
-    return ledger.torn(int(match[1]), match[2])
+    found = parse_torn_name(name)
+    return ledger.torn(*found) if found is not None and torn_name(*found) == name else None
 
 
 def _check_torn(inventory: Inventory, ledger: Ledger, manifest: Manifest, file: ListedFile) -> Iterator[Finding]:

@@ -97,9 +97,12 @@ def pack_appended(appended: Appended) -> bytes:
 
 
 def parse_appended(body: bytes) -> Appended:
-    """Return what `pack_appended` wrote."""
-    first, last = json.loads(body)
-    return Appended(RecordRef.parse(first), RecordRef.parse(last))
+    """Return what `pack_appended` wrote; raises BadInput."""
+    try:
+        first, last = json.loads(body)
+        return Appended(RecordRef.parse(first), RecordRef.parse(last))
+    except (ValueError, TypeError) as fault:
+        raise BadInput(f"not an answer to append: {fault}") from fault
 
 
 def pack_json(values: Any) -> bytes:
@@ -113,9 +116,12 @@ def pack_fault(fault: SomeError) -> bytes:
 
 
 def parse_fault(body: bytes) -> SomeError:
-    """Return the error that the other side met; an unknown one is UnknownState."""
-    code, text = json.loads(body)
-    return _ERRORS.get(code, UnknownState)(text)
+    """Return the error that the other side met; an unknown one is UnknownState. Raises BadInput."""
+    try:
+        code, text = json.loads(body)
+        return _ERRORS.get(code, UnknownState)(text)
+    except (ValueError, TypeError) as fault:
+        raise BadInput(f"not an error: {fault}") from fault
 
 
 def peer_uid(connection: socket.socket) -> int:

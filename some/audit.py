@@ -167,7 +167,8 @@ def relay(database: Database, sink: Sink, clock: Clock) -> int:
     """Append the entries that wait, in order, and return how many became durable.
 
     A row is marked done with its REF after the archive has it. A crash between appends it again under the same entry
-    id, which is allowed; a relay that runs beside another finds nothing to do. When the archive refuses, or cannot say, the rows wait: 2 s, doubling, at most 10 minutes.
+    id, which is allowed; a relay that runs beside another finds nothing to do. When the archive refuses, or cannot say,
+    the rows wait: 2 s, doubling, at most 10 minutes.
     """
     relayed = 0
     while (count := _relay_batch(database, sink, clock)) == BATCH:

@@ -298,10 +298,12 @@ class _WatchedAdapter(HTTPAdapter):
         super().init_poolmanager(*args, **kwargs)
         self.poolmanager.pool_classes_by_scheme = _pools(self._watch)
 
-    def proxy_manager_for(self, proxy: str, **kwargs: Any) -> PoolManager:
-        manager: PoolManager = super().proxy_manager_for(proxy, **kwargs)
-        manager.pool_classes_by_scheme = _pools(self._watch)
-        return manager
+    def _through_proxy(self, proxy: str, **kwargs: Any) -> PoolManager:
+        pools: PoolManager = super().proxy_manager_for(proxy, **kwargs)
+        pools.pool_classes_by_scheme = _pools(self._watch)
+        return pools
+
+    proxy_manager_for = _through_proxy
 
 
 def _pools(watch: _Watch) -> dict[str, Any]:

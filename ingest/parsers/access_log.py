@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from ingest.parsers.lines import Columns, Parsed, ParseFailure, Part
 from ingest.parsers.times import StampsByZone
-from ingest.parsers.values import Memo, address, decoded, port, whole, word
+from ingest.parsers.values import Memo, address, decoded, port, ports, whole, words
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -52,8 +52,6 @@ class AccessLog:
         """Start with empty memories."""
         self._stamps = StampsByZone()
         self._addresses: Memo[str | None, str | None] = Memo(address)
-        self._words: Memo[str | None, str | None] = Memo(word)
-        self._ports: Memo[str | None, int | None] = Memo(port)
         self._statuses: Memo[str | None, int | None] = Memo(whole)
 
     def parse(self, lines: Lines) -> Parsed:
@@ -78,7 +76,8 @@ class AccessLog:
             rows = [(client[0], *row[1:]) for client, row in zip(clients, odd[1], strict=True)]
             columns = self._columns(rows, lines.zone)
             _served_by(columns, [client[1:3] for client in clients])
-            columns["network.forwarded_ip"] = [client[3] for client in clients]
+            given = columns.get("network.forwarded_ip", [None] * len(rows))
+            columns["network.forwarded_ip"] = [old or one[3] for old, one in zip(given, clients, strict=True)]
             parts.append(Part(odd[0], columns))
         return Parsed(parts, refused)
 
@@ -88,7 +87,7 @@ class AccessLog:
             forwarded, client_port, server, server_port,
         ) = zip(*rows, strict=True)  # fmt: skip
         count = len(rows)
-        users = self._words.column(user)
+        users = words(user)
         sources = self._addresses.column(client)
         columns: Columns = {
             "@timestamp": self._stamps[zone].clf.column(stamp),
@@ -99,23 +98,23 @@ class AccessLog:
             "source.user.name": users,
             "user.name": users,
             "http.request.method": list(method),
-            "http.request.referrer": self._words.column(referrer),
+            "http.request.referrer": words(referrer),
             "http.response.body.bytes": [None if text == "-" else int(text) for text in size],
             "http.response.status_code": self._statuses.column(status),
             "http.version": list(version),
             "url.original": list(url),
             "url.path": decoded(path),
             "url.query": list(query),
-            "user_agent.original": self._words.column(agent),
+            "user_agent.original": words(agent),
         }
         if any(client_port):
-            columns["source.port"] = self._ports.column(client_port)
+            columns["source.port"] = ports(client_port)
             columns["destination.ip"] = self._addresses.column(server)
-            columns["destination.port"] = self._ports.column(server_port)
+            columns["destination.port"] = ports(server_port)
         if any(forwarded):
             columns["network.forwarded_ip"] = [_forwarded(text) for text in forwarded]
         if None in sources:
-            columns["source.address"] = list(client)
+            columns["source.address"] = [None if ip else name for ip, name in zip(sources, client, strict=True)]
         if None in columns["http.request.method"]:
             _odd_requests(columns, request)
         return columns

@@ -13,7 +13,7 @@ import re
 from typing import TYPE_CHECKING, Final
 
 from ingest.parsers.lines import Columns, Parsed, ParseFailure, Part
-from ingest.parsers.values import LONGEST_S, Memo, address, at_most, lower, mac, word
+from ingest.parsers.values import LONGEST_S, Memo, address, at_most, lower, mac, words
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -49,7 +49,6 @@ class Dhcpd:
         self._addresses: Memo[str | None, str | None] = Memo(address)
         self._macs: Memo[str | None, str | None] = Memo(mac)
         self._actions: Memo[str | None, str | None] = Memo(lower)
-        self._words: Memo[str | None, str | None] = Memo(word)
 
     def parse(self, lines: Lines) -> Parsed:
         """Return the leases spoken of; other messages of the daemon are refused, and stay plain syslog."""
@@ -80,9 +79,9 @@ class Dhcpd:
             "client.ip": self._addresses.column([a or b or c for a, b, c in zip(ip1, ip2, ip3, strict=True)]),
             "client.mac": self._macs.column([a or b or c for a, b, c in zip(mac1, mac2, mac3, strict=True)]),
             "server.ip": self._addresses.column(server),
-            "host.hostname": self._words.column(host),
-            "observer.ingress.interface.name": self._words.column(via),
-            "some.lease.relay": self._words.column(relay),
+            "host.hostname": words(host),
+            "observer.ingress.interface.name": words(via),
+            "some.lease.relay": words(relay),
             "some.lease.duration": at_most(LONGEST_S, [None if text is None else int(text) for text in lease]),
         }
 

@@ -57,9 +57,6 @@ _WORDS = {
     "qclass": "dns.question.class", "msg": "message", "logdesc": "message", "reason": "event.reason",
     "agent": "user_agent.original", "httpmethod": "http.request.method", "referralurl": "http.request.referrer",
 }  # fmt: skip
-_MANY_VALUED = frozenset({"sessionid", "hostname", "url", "qname", "msg", "reason", "agent", "referralurl"})
-"""Keys whose values rarely come twice: remembering them would only push out others."""
-
 _CONSTANTS = {
     "devname": "observer.name", "devid": "observer.serial_number", "logid": "event.code", "level": "log.level",
     "vd": "some.vdom",
@@ -88,7 +85,6 @@ class Fields:
         self._stamps = StampsByZone()
         self._addresses: Memo[str | None, str | None] = Memo(address)
         self._macs: Memo[str | None, str | None] = Memo(mac)
-        self._words: Memo[str | None, str | None] = Memo(word)
         self._lower: Memo[str | None, str | None] = Memo(lower)
         self._transports: Memo[str | None, str | None] = Memo(transport)
 
@@ -116,10 +112,8 @@ class Fields:
         """Fill in the columns that need only their own value."""
         convert: Callable[[Sequence[str]], list[Any]]
         for key, values in given.items():
-            if key in _MANY_VALUED:
+            if key in _WORDS:
                 name, convert = _WORDS[key], words
-            elif key in _WORDS:
-                name, convert = _WORDS[key], self._words.column
             elif key in _ADDRESSES:
                 name, convert = _ADDRESSES[key], self._addresses.column
             elif key in _PORTS:
@@ -137,7 +131,7 @@ class Fields:
 
     def _network(self, columns: Columns, given: dict[str, Sequence[str]]) -> None:
         if "proto" in given:
-            columns["network.iana_number"] = self._words.column(given["proto"])
+            columns["network.iana_number"] = words(given["proto"])
             columns["network.transport"] = self._transports.column(given["proto"])
         if "service" in given:
             columns["network.protocol"] = self._lower.column(given["service"])

@@ -14,7 +14,7 @@ import re
 from typing import TYPE_CHECKING, Final
 
 from ingest.parsers.lines import Columns, Parsed, ParseFailure, Part
-from ingest.parsers.values import LONGEST_S, Memo, address, decoded, port, unescaped, whole, word
+from ingest.parsers.values import LONGEST_S, Memo, address, decoded, ports, unescaped, whole, wholes, words
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -27,10 +27,13 @@ _URL = (
     r"((?>([a-zA-Z][a-zA-Z0-9+.\-]{1,15})://(?:[^/\s@]{0,256}@)?(\[[^\]\s]*\]|[^/:\s?#]*+)(?::(\d{1,5}))?"
     r"([^?\s]*+)(?:\?(\S*+))?|(\[[^\]\s]*\]|[^/\s:]++):(\d{1,5})(?= )|\S++))"
 )
-_NATIVE = re.compile(rf"{_BEGIN}([A-Za-z_\-]+) {_URL} (\S+) ([A-Z0-9_]+|-)/(\S+) (\S+)(?: .*)?$", re.DOTALL | re.ASCII)
+_NATIVE = re.compile(
+    rf"{_BEGIN}()([A-Za-z_\-]+) {_URL} (\S+) ([A-Z0-9_]+|-)/(\S+) ()(\S+)(?: .*)?$",
+    re.DOTALL | re.ASCII,
+)
 _LONG = re.compile(
-    rf"{_BEGIN}(?:(?:\d{{1,18}}|-) ){{1,8}}([A-Za-z_]+) {_URL} (?:\d\.\d )?(\S+) "
-    r"([A-Z0-9_]+|-)/(\S+) (?:\d{1,5} |- )?(\S+)(?: .*)?$",
+    rf"{_BEGIN}(\d{{1,18}}|-) (?:(?:\d{{1,18}}|-) ){{0,7}}([A-Za-z_]+) {_URL} (?:\d\.\d )?(\S+) "
+    r"([A-Z0-9_]+|-)/(\S+) (?:(\d{1,5}) |- )?(\S+)(?: .*)?$",
     re.DOTALL | re.ASCII,
 )
 _DEFAULT_PORTS = {"http": 80, "https": 443, "ftp": 21}
@@ -50,8 +53,6 @@ class Squid:
         """Start with empty memories."""
         self._addresses: Memo[str | None, str | None] = Memo(address)
         self._users: Memo[str | None, str | None] = Memo(unescaped)
-        self._words: Memo[str | None, str | None] = Memo(word)
-        self._ports: Memo[str | None, int | None] = Memo(port)
         self._statuses: Memo[str | None, int | None] = Memo(_status)
 
     def parse(self, lines: Lines) -> Parsed:
@@ -71,15 +72,15 @@ class Squid:
 
     def _columns(self, rows: Sequence[tuple[str | None, ...]]) -> Columns:
         (
-            moment, elapsed, client, client_port, result, status, size, method, url,
-            scheme, domain, url_port, path, query, tunnel, tunnel_port, user, _hierarchy, peer, mime,
+            moment, elapsed, client, client_port, result, status, size, sent, method, url,
+            scheme, domain, url_port, path, query, tunnel, tunnel_port, user, _hierarchy, peer, peer_port, mime,
         ) = zip(*rows, strict=True)  # fmt: skip
         count = len(rows)
         ends = [int(text.replace(".", "")) * 1000 for text in moment]
         took = [min(max(int(text), 0), LONGEST_S * 1000) for text in elapsed]
         users = self._users.column(user)
         sources, peers = self._addresses.column(client), self._addresses.column(peer)
-        ports = self._ports.column([a or b for a, b in zip(url_port, tunnel_port, strict=True)])
+        named = ports([a or b for a, b in zip(url_port, tunnel_port, strict=True)])
         columns: Columns = {
             "@timestamp": ends,
             "event.module": [NAME] * count,
@@ -90,30 +91,32 @@ class Squid:
             "event.end": ends,
             "event.duration": [ms * 1_000_000 for ms in took],
             "source.ip": sources,
-            "source.port": self._ports.column(client_port),
+            "source.port": ports(client_port),
             "source.user.name": users,
             "user.name": users,
             "destination.ip": peers,
             "destination.port": [
-                None if ip is None else given or _DEFAULT_PORTS.get(name or "")
-                for ip, given, name in zip(peers, ports, scheme, strict=True)
+                None if ip is None else whole(own) or given or _DEFAULT_PORTS.get(name or "")
+                for ip, own, given, name in zip(peers, peer_port, named, scheme, strict=True)
             ],
             "destination.bytes": [None if text == "-" else int(text) for text in size],
-            "http.request.method": self._words.column(method),
+            "http.request.method": words(method),
             "http.response.status_code": self._statuses.column(status),
-            "http.response.mime_type": self._words.column(mime),
+            "http.response.mime_type": words(mime),
             "url.original": list(url),
             "url.scheme": list(scheme),
-            "url.domain": self._words.column([a or b for a, b in zip(domain, tunnel, strict=True)]),
-            "url.port": ports,
+            "url.domain": words([a or b for a, b in zip(domain, tunnel, strict=True)]),
+            "url.port": named,
             "url.path": decoded(path),
             "url.query": list(query),
             "observer.type": ["proxy"] * count,
             "observer.vendor": ["Squid"] * count,
             "observer.product": ["Squid"] * count,
         }
+        if any(sent):
+            columns["source.bytes"] = wholes(sent)
         if None in sources:  # the proxy was told to write names
-            columns["source.address"] = list(client)
+            columns["source.address"] = [None if ip else name for ip, name in zip(sources, client, strict=True)]
         return columns
 
     def failure(self, line: str) -> ParseFailure:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from ingest.parsers.lines import Columns, ParseFailure
 from ingest.parsers.times import BSD_STAMP, ISO_STAMP, StampsByZone
-from ingest.parsers.values import Memo, whole, word
+from ingest.parsers.values import Memo, whole, words
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -30,12 +30,12 @@ _TAG = r"(?:(?:: )?([^\s:\[\]=\"<{]{1,64})(?:\[([^\]\s]{0,64})\])?:(?: |$))?"
 _STRUCTURE = r"((?:\[(?:[^\]\"\\]|\\.|\"(?:[^\"\\]|\\.)*+\")*+\])++|-)"
 _HEAD = re.compile(
     r"\ufeff?(?:<(\d{1,3})> ?)?(?:"
-    rf"1 ({ISO_STAMP}|-) (\S{{1,255}}) (\S{{1,128}}) (\S{{1,128}}) (\S{{1,64}})(?: {_STRUCTURE}(?= |$))? ?\ufeff?()"
+    rf"1 (?:{ISO_STAMP}|-) (\S{{1,255}}) (\S{{1,128}}) (\S{{1,128}}) (\S{{1,64}})(?: {_STRUCTURE}(?= |$))? ?\ufeff?()"
     rf"|({BSD_STAMP}) {{1,2}}{_HOST}{_RELAYED}{_TAG}()"
-    rf"|({ISO_STAMP}) {_HOST}{_TAG}()"
+    rf"|{ISO_STAMP} {_HOST}{_TAG}()"
     r")?"
 )
-_V5, _BSD, _ISO = 8, 13, 18  # the groups that mark which form matched
+_V5, _BSD, _ISO = 10, 15, 22  # the groups that mark which form matched
 _PRI_ONLY = 1
 _CISCO = re.compile(
     rf"(?:\d{{1,10}}: )?(?:([^\s:=]{{1,255}}): ?)?(?:\d{{1,10}}: )?(?:: )?[*.]?({BSD_STAMP})(?: [A-Z]{{2,5}})?: ?"
@@ -45,7 +45,7 @@ _CISCO = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Form:
-    """Where the groups of one form of header are; 0 = it has none. `stamp` is `bsd`, `iso` or empty."""
+    """Where the groups of one form of header are; 0 = it has none. `stamp` is `bsd`, `iso` (three groups) or empty."""
 
     stamp: str = ""
     at: int = 0
@@ -58,9 +58,9 @@ class Form:
 
 _FORMS = {
     _PRI_ONLY: Form(),
-    _V5: Form("iso", 2, 3, 4, 5, 6, 7),
-    _BSD: Form("bsd", 9, 10, 11, 12),
-    _ISO: Form("iso", 14, 15, 16, 17),
+    _V5: Form("iso", 2, 5, 6, 7, 8, 9),
+    _BSD: Form("bsd", 11, 12, 13, 14),
+    _ISO: Form("iso", 16, 19, 20, 21),
 }
 _CISCO_FORM = Form("bsd", 2, 1, 3)
 NO_HEADER: Final = 0
@@ -81,7 +81,6 @@ class Headers:
         """Start with empty memories."""
         self._stamps = StampsByZone()
         self._priorities: Memo[str | None, tuple[int | None, int | None, int | None]] = Memo(_priority)
-        self._words: Memo[str | None, str | None] = Memo(word)
 
     @staticmethod
     def read(texts: Sequence[str]) -> tuple[list[re.Match[str]], list[int]]:
@@ -116,7 +115,7 @@ class Headers:
             ("log.syslog.structured_data", form.structure),
         ):
             if group:
-                columns[name] = self._words.column([match[group] for match in matches])
+                columns[name] = words([match[group] for match in matches])
         return columns
 
     def times(
@@ -131,9 +130,18 @@ class Headers:
     ) -> list[int | None]:
         if not form.stamp:
             return [None] * len(matches)
-        texts: list[str] = [match[form.at] for match in matches]
         stamps = self._stamps[zone]
-        return stamps.bsd(texts, received) if form.stamp == "bsd" else stamps.iso.column(texts)
+        if form.stamp == "bsd":
+            return stamps.bsd([match[form.at] for match in matches], received)
+        seconds, fractions, zones = zip(
+            *(match.group(form.at, form.at + 1, form.at + 2) for match in matches), strict=True
+        )
+        if None in seconds:  # RFC 5424 writes `-` where a sender has no clock
+            return [
+                None if text is None else stamps.split_iso([text], [part], [name])[0]
+                for text, part, name in zip(seconds, fractions, zones, strict=True)
+            ]
+        return stamps.split_iso(seconds, fractions, zones)
 
     def generic(
         self, kind: int, matches: Sequence[re.Match[str]], texts: Sequence[str], received: Sequence[int], zone: tzinfo

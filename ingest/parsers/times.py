@@ -30,7 +30,8 @@ _MONTHS = {
 _OFFSETS = {"utc": 0, "gmt": 0, "z": 0, "wet": 0, "cet": 60, "cest": 120, "eet": 120, "eest": 180, "trt": 180}
 
 MONTH: Final = r"(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)"
-ISO_STAMP: Final = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:[.,]\d{1,9})?(?:[Zz]|[+-]\d\d:?\d\d)?"
+ISO_STAMP: Final = r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:[.,](\d{1,9}))?([Zz]|[+-]\d\d:?\d\d)?"
+"""Groups: to the second, fraction, zone."""
 BSD_STAMP: Final = (
     rf"(?:\d{{4}} )?{MONTH} {{1,2}}\d{{1,2}} (?:\d{{4}} )?\d\d:\d\d:\d\d(?:[.,]\d{{1,9}})?"
     r"(?: (?:19|20)\d\d(?=[ :]))?(?: (?:UTC|GMT|[+-]\d\d:?\d\d)(?=[ :])| [A-Z]{2,5}(?=:))?"
@@ -140,7 +141,18 @@ class Stamps:
         """Read texts without a zone in `zone`."""
         self.iso: Memo[str, int | None] = Memo(lambda text: iso(text, zone))
         self.clf: Memo[str, int | None] = Memo(lambda text: clf(text, zone))
+        self._seconds: Memo[tuple[str, str | None], int | None] = Memo(lambda key: iso(key[0] + (key[1] or ""), zone))
         self._bsd: Memo[tuple[str, int], int | None] = Memo(lambda key: bsd(key[0], zone, key[1]))
+
+    def split_iso(
+        self, seconds: Sequence[str], fractions: Sequence[str | None], zones: Sequence[str | None]
+    ) -> list[int | None]:
+        """Return the times of the groups of ISO_STAMP; fractions rarely come twice, so they are not remembered."""
+        found = map(self._seconds.__getitem__, zip(seconds, zones, strict=True))
+        return [
+            at if part is None or at is None else at + int(part.ljust(6, "0")[:6])
+            for at, part in zip(found, fractions, strict=True)
+        ]
 
     def bsd(self, texts: Sequence[str], received: Sequence[int]) -> list[int | None]:
         """Return the times of a column of RFC 3164 stamps."""

@@ -17,7 +17,7 @@ MAX_PORT: Final = 65535
 LONGEST_S: Final = 10 * 366 * 86_400
 """A session or lease that says it lasted longer than ten years is not believed."""
 
-_NOTHING = frozenset({None, "", "-", "N/A", "n/a"})
+_NOTHING: frozenset[str | None] = frozenset({None, "", "-", "N/A", "n/a"})
 _MEMO_LIMIT = 65_536
 _WHOLE = re.compile(r"[0-9]{1,18}")
 _NOT_HEX = re.compile(r"[:.\-]")
@@ -94,6 +94,11 @@ def port(text: str | None) -> int | None:
     return value if value is not None and 0 < value <= MAX_PORT else None
 
 
+def ports(values: Sequence[str | None]) -> list[int | None]:
+    """Return the ports of a column of one to five digits, or None, without a look at each: `port` is for any text."""
+    return [None if text is None or not 0 < (number := int(text)) <= MAX_PORT else number for text in values]
+
+
 def transport(number: str | None) -> str | None:
     """Return ECS network.transport for an IANA protocol number."""
     return None if number is None else _TRANSPORTS.get(number)
@@ -105,8 +110,10 @@ def word(text: str | None) -> str | None:
 
 
 def words(values: Sequence[str | None]) -> list[str | None]:
-    """Return `word` of a column whose values rarely come twice."""
-    return [None if text is None or (len(text) < 4 and text in _NOTHING) else text for text in values]  # noqa: PLR2004
+    """Return `word` of a column; fast where all of them say something."""
+    if _NOTHING.isdisjoint(values):
+        return list(values)
+    return [None if text in _NOTHING else text for text in values]
 
 
 def lower(text: str | None) -> str | None:

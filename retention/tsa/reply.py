@@ -138,7 +138,7 @@ class _Attributes(core.SetOf):  # type: ignore[misc]  # as above
     _child_spec = _Attribute
 
 
-class _SignerInfo(core.Sequence):  # type: ignore[misc]  # as above
+class _Signer(core.Sequence):  # type: ignore[misc]  # as above
     _fields = [  # noqa: RUF012 - as above
         ("version", core.Integer),
         ("signer_id", cms.SignerIdentifier),
@@ -150,23 +150,23 @@ class _SignerInfo(core.Sequence):  # type: ignore[misc]  # as above
     ]
 
 
-class _SignerInfos(core.SetOf):  # type: ignore[misc]  # as above
-    _child_spec = _SignerInfo
+class _Signers(core.SetOf):  # type: ignore[misc]  # as above
+    _child_spec = _Signer
 
 
-class _SignedData(core.Sequence):  # type: ignore[misc]  # as above
+class _Signed(core.Sequence):  # type: ignore[misc]  # as above
     _fields = [  # noqa: RUF012 - as above
         ("version", core.Integer),
         ("digest_algorithms", _AnySet),
         ("content", _Encapsulated),
         ("certificates", _AnySet, {"implicit": 0, "optional": True}),
         ("crls", _AnySet, {"implicit": 1, "optional": True}),
-        ("signers", _SignerInfos),
+        ("signers", _Signers),
     ]
 
 
-class _ContentInfo(core.Sequence):  # type: ignore[misc]  # as above
-    _fields = [("type", core.ObjectIdentifier), ("content", _SignedData, {"explicit": 0})]  # noqa: RUF012 - as above
+class _Envelope(core.Sequence):  # type: ignore[misc]  # as above
+    _fields = [("type", core.ObjectIdentifier), ("content", _Signed, {"explicit": 0})]  # noqa: RUF012 - as above
 
 
 @contextmanager
@@ -182,7 +182,7 @@ def open_reply(reply: bytes) -> Opened:
     """Take a TimeStampResp or a bare token apart; raises TokenFault where there is no token or its form is wrong."""
     form, token = _unwrap(reply)
     with reading("the token"):
-        outer = _ContentInfo.load(token, strict=True)
+        outer = _Envelope.load(token, strict=True)
         if outer["type"].dotted != SIGNED_DATA:
             raise TokenFault(Reason.CONTENT, "the token is no CMS SignedData (RFC 5652)")
         signed = outer["content"]

@@ -30,13 +30,13 @@ from some.app.web.ports import (
 from some.clock import from_text
 from some.digest import sha256
 from some.errors import SomeError
-from some.record import RecordRef
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from some.app.site import Site
     from some.database import Database
+    from some.record import RecordRef
 
 PIECE = 1024 * 1024
 SILENT_S = 900.0

@@ -93,7 +93,7 @@ def build(site: Site, sink: Sink, fail: wiring.OnFault) -> list[Collector]:
                 "syslog_udp",
                 Intake(sink, settings.pending, on_fault=fail),
                 site.clock,
-                sources.resolve,
+                wiring.source_names(sources),
                 record_class=record_class,
                 port=settings.syslog_udp.port,
                 hosts=(settings.syslog_udp.host,),
@@ -106,7 +106,7 @@ def build(site: Site, sink: Sink, fail: wiring.OnFault) -> list[Collector]:
                 "syslog_tcp",
                 Intake(sink, settings.pending, on_fault=fail),
                 site.clock,
-                sources.resolve,
+                wiring.source_names(sources),
                 port=settings.syslog_tcp.port,
                 hosts=(settings.syslog_tcp.host,),
                 framing=Framing(settings.syslog_tcp.framing),
@@ -131,7 +131,7 @@ def build(site: Site, sink: Sink, fail: wiring.OnFault) -> list[Collector]:
 
 
 async def _seal_in_time(site: Site, archive: Archive, fail: wiring.OnFault) -> None:
-    """Seal at every interval, also when nothing came: the heartbeat. A failed seal is told and tried again at the next."""
+    """Seal at every interval, also when nothing came: the heartbeat. A failed seal is told and tried at the next."""
     last = archive.status().last_closed_at
     timer = SealTimer(site.clock, site.settings.seal.interval_s, from_text(last) if last else None)
     while True:

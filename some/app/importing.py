@@ -115,7 +115,8 @@ def _hand_over(sink: Sink, blocks: Iterable[RecordBlock]) -> Imported:
         except TimeoutError as fault:
             raise Unavailable(f"the archive did not answer in {ANSWER_S:.0f} s") from fault
         records += appended.records
-        first = first or appended.first
+        if first is None:
+            first = appended.first
         last = appended.last
 
     for block in blocks:

@@ -141,9 +141,9 @@ def told(verdict: verifier.Verdict) -> dict[str, Any]:
 def export(site: Site, order: ExportOrder, actor: Actor | None = None) -> list[str]:
     """Write a bundle and return its file names; who took what for whom is witnessed first."""
     actor = actor or local_actor()
+    ref = RecordRef.parse(order.record) if order.record else None
     if not site.ledger.head.exists():
         raise NotFound("there is no ledger here yet")
-    ref = RecordRef.parse(order.record) if order.record else None
     with wiring.database(site) as database:
         if not (_REQUEST.fullmatch(order.request_no) and _REQUEST.fullmatch(order.purpose)):
             raise UsageFault("--request-no and --purpose: at most 200 printable characters")

@@ -97,17 +97,8 @@ class SealView:
             if last is not None and last.closed is not None and row.closed is not None:
                 hole = (row.closed - last.closed).total_seconds() - self._interval
                 if hole > GAP_SLACK_S:
-                    opened = max(row.opened, last.closed)
-                    yield SealRow(
-                        None,
-                        SealState.GAP,
-                        last.closed,
-                        opened if opened > last.closed else row.closed,
-                        0,
-                        0,
-                        0,
-                        reason=row.reason,
-                    )
+                    until = row.opened if row.opened > last.closed else row.closed
+                    yield SealRow(None, SealState.GAP, last.closed, until, 0, 0, 0, reason=row.reason)
             yield row
             last = row
 

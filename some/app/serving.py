@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import signal
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING
 
@@ -22,8 +22,7 @@ from some.errors import ExitCode, Unavailable
 from some.wording import translator
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-    from contextlib import AbstractContextManager
+    from collections.abc import Generator, Iterator, Mapping
 
     from fastapi import FastAPI
 
@@ -38,9 +37,10 @@ _COUNTED = ("received", "received_bytes", "durable", "truncated", "bad_frames", 
 class _Server(uvicorn.Server):
     """uvicorn, which leaves the signals to us."""
 
-    def capture_signals(self) -> AbstractContextManager[None]:
+    @contextmanager
+    def capture_signals(self) -> Generator[None, None, None]:
         """Capture nothing."""
-        return nullcontext()
+        yield
 
 
 def run(site: Site) -> int:
@@ -149,15 +149,16 @@ def metrics(site: Site) -> bytes:
         (one.labels(**labels) if labels else one).set(value)
 
     gauges: dict[str, Gauge] = {}
+    archive, index = found["archive"], found["index"]
     gauge("some_archive_up", "1 while the archive process runs", float(found["running"]))
-    gauge("some_seals", "committed seals", float(found["archive"].get("seals") or 0))
+    gauge("some_seals", "committed seals", float(archive.get("seals") or 0))
     gauge("some_stamps_waiting", "committed seals that wait for their time stamp", float(len(found["waiting_stamps"])))
-    gauge("some_index_documents", "documents in the index", float(found["index"].get("documents", 0)))
-    gauge("some_index_lag_records", "records that the index has not yet", float(found["index"].get("lag_records", 0)))
+    gauge("some_index_documents", "documents in the index", float(index.get("documents", 0)))
+    gauge("some_index_lag_records", "records that the index has not yet", float(index.get("lag_records", 0)))
     gauge(
         "some_index_pipeline_errors",
         "records that no parser understood",
-        float(found["index"].get("pipeline_errors", 0)),
+        float(index.get("pipeline_errors", 0)),
     )
     gauge("some_disk_free_bytes", "free bytes where the data directory is", float(found["disk"]["free"]))
     for one in found["collectors"]:

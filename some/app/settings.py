@@ -189,7 +189,8 @@ def load(config: Path | None, folder: Path) -> Settings:
     _refuse_unknown_environment()
     credentials = os.environ.get("CREDENTIALS_DIRECTORY")
     try:
-        return Settings(**values, _secrets_dir=credentials if credentials and Path(credentials).is_dir() else None)
+        folder_of_secrets = credentials if credentials and Path(credentials).is_dir() else None
+        return Settings(_secrets_dir=folder_of_secrets, **values)  # type: ignore[arg-type]  # pydantic checks them
     except ValidationError as fault:
         raise SettingsFault("; ".join(_explain(error, path, tree) for error in fault.errors())) from fault
 
@@ -223,8 +224,8 @@ def _explain(error: ErrorDetails, path: Path, tree: strict_yaml.Located | None) 
     name = "SOME_" + "__".join(str(part).upper() for part in keys)
     if any(name == variable or name.startswith(f"{variable}__") for variable in os.environ):
         where = f"environment variable {name}"
-    elif tree is not None and (line := tree.line_of(keys)) is not None:
-        where = f"{path}, line {line}"
+    elif tree is not None:
+        where = f"{path}, line {tree.key_place(keys).line}"
     if error["type"] == "extra_forbidden":
         return f"{where}: {key}: no such setting{_known_beside(keys)}"
     given: Any = error.get("input")

@@ -21,6 +21,7 @@ from some import audit, outbox
 from some.actor import local_actor
 from some.durable import Disk
 from some.errors import SettingsFault, SomeError, Unavailable, UnknownState
+from some.record import RecordClass
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -36,7 +37,6 @@ if TYPE_CHECKING:
     from some.database import Database
     from some.index.embedded import Embedded
     from some.index.follower import Follower
-    from some.record import RecordClass
 
 WriteBundle = Callable[[Path], object]
 OnFault = Callable[[UnknownState], None]
@@ -49,13 +49,23 @@ def sources(site: Site) -> Sources:
     return read_sources(site.site_file("sources.yaml"), default_class=site.settings.collect.default_class)
 
 
+def source_names(declared: Sources) -> Callable[[str, str], tuple[str, RecordClass]]:
+    """Return how what a listener gets from a peer is named and classed."""
+
+    def resolve(listener: str, peer: str) -> tuple[str, RecordClass]:
+        name, record_class = declared.resolve(listener, peer)
+        return name, RecordClass(record_class)
+
+    return resolve
+
+
 def file_names(site: Site, declared: Sources) -> Callable[[str, str], tuple[str, RecordClass]]:
     """Return how followed files are named: as their setting says, else as declared, else after their path."""
     named_files = {file.path: file.source for file in site.settings.collect.files if file.source}
 
     def resolve(listener: str, path: str) -> tuple[str, RecordClass]:
         name, record_class = declared.resolve(listener, path)
-        return named_files.get(path, name), record_class
+        return named_files.get(path, name), RecordClass(record_class)
 
     return resolve
 

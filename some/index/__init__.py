@@ -10,9 +10,13 @@ catalogue  which files exist and how far the follower has read: one SQLite trans
 files      Parquet files: written, read, retired, checked
 compaction small files into large ones
 segments   a run of segment lines, cut into columns block by block
+runs       the archive read on past damage
+lock       one follower per data directory
 follower   reads the archive in order and writes the embedded index, exactly once
 waiting    wait until the index has what was durable at the call
 scan       DuckDB over the files that the catalogue names
+paging     the order of results and where a page ends
+documents  hits to documents, with what was received from the archive
 figures    counts, histograms and top values
 embedded   the engine over the above
 """

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 FORMAT = 1
-"""Of files and catalogue together; an index of another format is made anew."""
+"""Of files and catalogue together; an index of another format must be made anew (`some index rebuild`)."""
 
 NAME = "catalogue.sqlite"
 
@@ -40,7 +40,8 @@ CREATE INDEX IF NOT EXISTS file_hour ON file (class, hour, level);
 CREATE INDEX IF NOT EXISTS file_segment ON file (low_segment, high_segment);
 CREATE TABLE IF NOT EXISTS retired (path TEXT PRIMARY KEY, at REAL NOT NULL) STRICT;
 CREATE TABLE IF NOT EXISTS finding (
-  code TEXT NOT NULL, place TEXT NOT NULL, severity TEXT NOT NULL, text TEXT NOT NULL, PRIMARY KEY (code, place)) STRICT;
+  code TEXT NOT NULL, place TEXT NOT NULL, severity TEXT NOT NULL, text TEXT NOT NULL,
+  PRIMARY KEY (code, place)) STRICT;
 """
 _COLUMNS = (
     "path, class, hour, level, first_us, last_us, rows, bytes, "
@@ -88,7 +89,7 @@ class Catalogue:
 
     @classmethod
     def open_for_writing(cls, folder: Path, ledger: str) -> Self:
-        """Open or make the catalogue of `ledger` in `folder`; raises Unavailable for one of another ledger or format."""
+        """Open or make the catalogue of `ledger` in `folder`; raises Unavailable where another one is there."""
         with _faults():
             connection = sqlite3.connect(folder / NAME, isolation_level=None, check_same_thread=False, timeout=10)
             connection.execute("PRAGMA journal_mode=WAL")
@@ -161,8 +162,10 @@ class Catalogue:
         self._db.executemany(
             f"INSERT INTO file ({_COLUMNS}) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?)",  # noqa: S608 - our own columns
             [
-                (one.path, one.record_class, one.hour, one.level, one.first_us, one.last_us, one.rows, one.size)
-                + (*one.low, *one.high, one.errors, one.sha256)
+                (
+                    *(one.path, one.record_class, one.hour, one.level, one.first_us, one.last_us, one.rows, one.size),
+                    *(*one.low, *one.high, one.errors, one.sha256),
+                )
                 for one in files
             ],
         )
@@ -179,7 +182,7 @@ class Catalogue:
             return [path for (path,) in self._db.execute("SELECT path FROM retired WHERE at < ?", (before,))]
 
     def forget_retired(self, paths: Iterable[str]) -> None:
-        """The files are gone; inside `transaction` only."""
+        """Forget files that are gone; inside `transaction` only."""
         self._db.executemany("DELETE FROM retired WHERE path = ?", [(path,) for path in paths])
 
     def named(self) -> set[str]:
@@ -214,6 +217,10 @@ class Catalogue:
             "(low_segment, low_position) <= (?, ?) AND (high_segment, high_position) >= (?, ?)",
             [segment, position, segment, position],
         )
+
+    def touching(self, first: int, last: int) -> list[StoredFile]:
+        """Return the files that may hold records of segments `first` to `last`."""
+        return self._select("low_segment <= ? AND high_segment >= ? ORDER BY path", [last, first])
 
     def crowded(self, at_least: int) -> list[tuple[str, int, int, int]]:
         """Return (class, hour, level, files) of each pile of at least so many files, largest pile first."""

@@ -1,7 +1,7 @@
 """Small files into large ones, so that a question opens few of them. No answer changes by it.
 
-Tiers: when a class and hour has `FAN` files of one level, they become one file of the next; an hour that is over becomes
-as few files as `FULL_ROWS` allows. Rows stream through, so little memory is needed.
+Tiers: when a class and hour has `FAN` files of one level, they become one file of the next; an hour that is over
+becomes as few files as `FULL_ROWS` allows. Rows stream through, so little memory is needed.
 Replaced files stay for `GRACE_S`, because a reader may just have read their names.
 """
 
@@ -11,12 +11,14 @@ import os
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from some.diagnostics import named
 from some.index import files
 from some.index.catalogue import Catalogue, StoredFile
 from some.index.engine import IndexFinding
+from some.index.fields import SEGMENT
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -137,6 +139,21 @@ def merge(folder: Path, disk: Disk, chosen: Sequence[StoredFile]) -> StoredFile:
         errors=sum(one.errors for one in chosen),
         sha256=sha256,
     )
+
+
+def without(folder: Path, disk: Disk, one: StoredFile, gone: frozenset[int]) -> StoredFile | None:
+    """Write the rows of `one` that are of other segments to a new file; None where there are none.
+
+    Returns `one` itself where it holds none of `gone`. Raises pyarrow.ArrowException, OSError.
+    """
+    table = pq.read_table(folder / one.path)
+    away = pc.is_in(table.column(SEGMENT), value_set=pa.array(sorted(gone), pa.int64()))
+    if not pc.any(away).as_py():
+        return one
+    kept = table.filter(pc.invert(away))
+    if not kept.num_rows:
+        return None
+    return files.write_one(folder, disk, (one.record_class, one.hour), kept, one.level + 1)
 
 
 def _copy(sources: Sequence[Path], target: Path) -> None:

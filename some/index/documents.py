@@ -31,7 +31,7 @@ _ADDRESSES = frozenset(field.name for field in FIELD.values() if field.kind is F
 
 
 def of_hits(scan: Scan, reader: RecordReader, held: Sequence[StoredFile], hits: Sequence[Hit]) -> list[Document]:
-    """Return the documents of `hits`, in their order. A hit whose row is gone (its file was just damaged) is left out."""
+    """Return the documents of `hits`, in order; one whose row is gone (its file was just damaged) is left out."""
     if not hits:
         return []
     wanted = {(hit.key.segment, hit.key.position) for hit in hits}

@@ -32,6 +32,7 @@ from some.index.engine import (
 from some.index.fields import TIME
 from some.index.paging import Hit, Key
 from some.index.query.sql import Condition, condition, quoted
+from some.index.runs import runs
 from some.index.scan import FilesChanged, Scan
 from some.record import Cursor
 
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from typing import Self
 
+    from retention.reading import DamagedSegment
     from some.record import RecordReader, RecordRef
 
 Answer = TypeVar("Answer")
@@ -47,6 +49,10 @@ Answer = TypeVar("Answer")
 _ATTEMPTS = 5
 _LAG_S = 0.25
 _LAG_BYTES = 4 * 1024 * 1024
+
+
+def _known(_: DamagedSegment) -> None:
+    """Damage is the follower's to tell."""
 
 
 class Embedded:
@@ -193,10 +199,10 @@ class Embedded:
             return catalogue is None or catalogue.named_as(one.path) is None
 
     def _lag(self, cursor: Cursor) -> tuple[int, float, bool]:
-        """Return how many durable records are not indexed, how old the first of them is, and whether all were counted."""
+        """Return how many durable records wait, how old the first of them is, and whether all were counted."""
         records, oldest = 0, None
         started = time.monotonic()
-        for run in self._reader.follow(cursor, max_bytes=_LAG_BYTES):
+        for run in runs(self._reader, cursor, max_bytes=_LAG_BYTES, damaged=_known):
             records += run.count
             received = clock.from_text(run.lines[:27].decode("ascii"))
             oldest = received if oldest is None else min(oldest, received)

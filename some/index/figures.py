@@ -109,7 +109,7 @@ def _split(ask: Ask, where: Condition, place: str, field: Field) -> _Parts:
     marks = ", ".join("?" for _ in chosen)
     rows = ask(
         f"SELECT place, value, count(*) FROM ({_values(field, where, f', {place} AS place')}) "  # noqa: S608
-        f"WHERE value IN ({marks}) GROUP BY 1, 2",
+        f"WHERE value IN ({marks}) GROUP BY 1, 2 ORDER BY 1, 2",
         (*where.values, *chosen),
     )
     counts: dict[int, dict[str, int]] = {}

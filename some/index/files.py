@@ -59,25 +59,27 @@ def write(folder: Path, disk: Disk, record_class: str, table: pa.Table) -> list[
     span = pc.min_max(received)
     first, last = span["min"].as_py() // HOUR_US, span["max"].as_py() // HOUR_US
     if first == last:
-        return [_write_one(folder, disk, record_class, first, table)]
+        return [write_one(folder, disk, (record_class, first), table)]
     hours = pc.divide(received, HOUR_US)
     found = sorted(pc.unique(hours).to_pylist())
-    return [_write_one(folder, disk, record_class, hour, table.filter(pc.equal(hours, hour))) for hour in found]
+    return [write_one(folder, disk, (record_class, hour), table.filter(pc.equal(hours, hour))) for hour in found]
 
 
-def _write_one(folder: Path, disk: Disk, record_class: str, hour: int, table: pa.Table) -> StoredFile:
+def write_one(folder: Path, disk: Disk, pile: tuple[str, int], table: pa.Table, level: int = 0) -> StoredFile:
+    """Write all rows of `table` to one durable file of a class and hour."""
+    record_class, hour = pile
     content = _encoded(table)
     times = pc.min_max(table.column(TIME))
     low, high = _range(table)
     kinds = table.column("event.kind") if "event.kind" in table.column_names else pa.array([], pa.string())
-    path = path_of(record_class, hour, low, table.num_rows, 0)
+    path = path_of(record_class, hour, low, table.num_rows, level)
     disk.make_folder((folder / path).parent)
     disk.replace(folder / path, content)
     return StoredFile(
         path=path,
         record_class=record_class,
         hour=hour,
-        level=0,
+        level=level,
         first_us=times["min"].as_py(),
         last_us=times["max"].as_py(),
         rows=table.num_rows,

@@ -12,6 +12,8 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol, Self
 
+import pyarrow as pa
+
 from some.clock import Clock, SystemClock
 from some.diagnostics import named
 from some.durable import Disk
@@ -21,14 +23,16 @@ from some.index.catalogue import Catalogue, StoredFile
 from some.index.engine import IndexFinding
 from some.index.fields import UNINDEXED_CLASSES
 from some.index.lock import IndexLock
+from some.index.runs import PAST_END, runs
 from some.record import Cursor
 
 if TYPE_CHECKING:
     import threading
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Collection, Sequence
     from pathlib import Path
 
     from ingest.parsing import Batch, SourceHints
+    from retention.reading import DamagedSegment
     from some.record import RecordClass, RecordReader, RecordRun
 
 FLUSH_ROWS = 122_880
@@ -174,7 +178,7 @@ class Follower:
             flight: Future[list[StoredFile]] | None = None
             at_flight = self._cursor
             reported: list[IndexFinding] = []
-            for run in self._reader.follow(self._cursor, max_bytes=RUN_BYTES):
+            for run in runs(self._reader, self._cursor, max_bytes=RUN_BYTES, damaged=self._pass_by):
                 self._take(run)
                 if self._due():
                     self._land(flight, at_flight, reported)
@@ -192,6 +196,28 @@ class Follower:
             if merging is not None:
                 self._settle(merging)
         return merging is not None
+
+    def forget(self, gone: Collection[int]) -> int:
+        """Take the documents of these segments out of the index (they were disposed of); returns how many they were.
+
+        The rows are out of every answer at once; the old files are removed when their grace is over (`tidy`).
+        """
+        removed = 0
+        now = self._clock.now().timestamp()
+        for one in self.catalogue.touching(min(gone, default=0), max(gone, default=-1)):
+            try:
+                left = compaction.without(self._folder, self._disk, one, frozenset(gone))
+            except (pa.ArrowException, OSError) as error:
+                msg = f"{one.path} cannot be rewritten ({error}); run `some index rebuild`"
+                raise Unavailable(msg) from error
+            kept = 0 if left is None else left.rows
+            if kept == one.rows:
+                continue
+            removed += one.rows - kept
+            with self.catalogue.transaction():
+                self.catalogue.retire([one], now)
+                self.catalogue.add([left] if left is not None else [])
+        return removed
 
     def _merge(self, pool: ThreadPoolExecutor, at_least: int) -> _Merging | None:
         now = self._clock.now().timestamp()
@@ -222,9 +248,16 @@ class Follower:
                 self._index(run)
             except IntegrityError as error:
                 self._find("index.unreadable", f"{run.ledger}/{run.segment:06d}/{run.first:06d}", str(error))
-        positions = {**self._cursor.positions, run.segment: run.first + run.count}
-        self._cursor = Cursor(self._cursor.done_below, positions)
+        self._move(run.segment, run.first + run.count)
         self.steps.records += run.count
+
+    def _pass_by(self, fault: DamagedSegment) -> None:
+        where = f"{self._reader.ledger}/{fault.number:06d}/{fault.position:06d}"
+        self._find("index.unreadable", where, f"{fault}; the segment is not in the index from this record on")
+        self._move(fault.number, PAST_END)
+
+    def _move(self, segment: int, position: int) -> None:
+        self._cursor = Cursor(self._cursor.done_below, {**self._cursor.positions, segment: position})
 
     def _index(self, run: RecordRun) -> None:
         started = time.perf_counter()

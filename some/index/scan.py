@@ -12,9 +12,13 @@ from typing import TYPE_CHECKING, Any
 
 import duckdb
 
+from ingest.ecs import FIELD
 from some.errors import Unavailable
 from some.index import files
 from some.index.engine import IndexFinding
+from some.index.fields import POSITION, SEGMENT
+from some.index.query.sql import quoted
+from some.index.storage import duckdb_type
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -23,6 +27,15 @@ if TYPE_CHECKING:
     from some.index.catalogue import StoredFile
 
 DAMAGED = "index.file_damaged"
+
+
+_COLUMNS = [
+    *(f"{quoted(field.name)} {duckdb_type(field)}" for field in FIELD.values()),
+    *(f"{quoted(name)} VARCHAR" for name in files.schema().names if name.endswith("#tokens")),
+    f"{quoted(SEGMENT)} BIGINT, {quoted(POSITION)} BIGINT, filename VARCHAR",
+]
+_NOTHING = f"CREATE TABLE nothing ({', '.join(_COLUMNS)})"
+"""What is asked where there are no files: an answer without rows, not an error."""
 
 
 class FilesChanged(Exception):
@@ -47,9 +60,9 @@ class Scan:
                 "temp_directory": "",
             },
         )
-        self._database.execute(
-            "SET parquet_metadata_cache = true"
-        )  # names are never used twice, so no entry goes stale
+        self._database.execute(_NOTHING)
+        # a file's name is never used twice, so no entry of this cache goes stale
+        self._database.execute("SET parquet_metadata_cache = true")
         # the order matters: the second closes the list, the third closes everything
         self._database.execute(f"SET allowed_directories = ['{str(folder).replace(chr(39), chr(39) * 2)}']")
         self._database.execute("SET enable_external_access = false")
@@ -78,9 +91,8 @@ class Scan:
         """
         while True:
             whole = [one for one in held if one.path not in self._damaged]
-            paths = [str(self._folder / files.SCHEMA_NAME), *(str(self._folder / one.path) for one in whole)]
             try:
-                return self._run(paths, select, values)
+                return self._run(whole, select, values)
             except duckdb.InterruptException as error:
                 msg = f"the search took longer than {self._limit_s:g} s; narrow it by time or field"
                 raise Unavailable(msg) from error
@@ -92,12 +104,18 @@ class Scan:
                     msg = f"the index cannot be read: {error}"
                     raise Unavailable(msg) from error
 
-    def _run(self, paths: list[str], select: str, values: Sequence[Any]) -> tuple[list[str], list[tuple[Any, ...]]]:
+    def _run(
+        self, held: Sequence[StoredFile], select: str, values: Sequence[Any]
+    ) -> tuple[list[str], list[tuple[Any, ...]]]:
+        source, given = "SELECT * FROM nothing", [*values]
+        if held:
+            paths = [str(self._folder / files.SCHEMA_NAME), *(str(self._folder / one.path) for one in held)]
+            source, given = "SELECT * FROM read_parquet(?, union_by_name = true, filename = true)", [paths, *values]
         connection = self._database.cursor()
         timer = threading.Timer(self._limit_s, connection.interrupt)
         timer.start()
         try:
-            answer = connection.execute(f"WITH documents AS NOT MATERIALIZED ({_SOURCE}) {select}", [paths, *values])
+            answer = connection.execute(f"WITH documents AS NOT MATERIALIZED ({source}) {select}", given)
             rows = answer.fetchall()
             return [column[0] for column in answer.description or ()], rows
         finally:
@@ -107,6 +125,8 @@ class Scan:
 
     def _examine(self, held: Sequence[StoredFile]) -> bool:
         """Look for what made a question fail; returns whether it is worth asking again. Raises FilesChanged."""
+        if held and not (self._folder / files.SCHEMA_NAME).exists():
+            raise FilesChanged(files.SCHEMA_NAME)
         met = False
         for one in held:
             try:
@@ -124,6 +144,3 @@ class Scan:
         """Leave a file out of every answer from now on, and say so."""
         text = f"{one.rows} records of this file cannot be searched; `some index rebuild` makes the index anew"
         self._damaged[one.path] = IndexFinding(DAMAGED, "error", one.path, text)
-
-
-_SOURCE = "SELECT * FROM read_parquet(?, union_by_name = true, filename = true)"

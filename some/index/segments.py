@@ -1,5 +1,7 @@
-"""A run of segment lines, cut into columns. A line is `received_at TAB source TAB origin TAB escaped` (SPEC of the
-archive); everything here works on whole runs, never on one object per record.
+"""A run of segment lines, cut into columns.
+
+A line is `received_at TAB source TAB origin TAB escaped` (retention/SPEC.md); everything here works on whole runs,
+never on one object per record.
 """
 
 from __future__ import annotations

@@ -1,13 +1,13 @@
 """Fold and tokenise: the one meaning of a word, for documents and for questions.
 
 `fold` removes what differs only in writing: NFKC, then I and the two Turkish letters U+0130 and U+0131 become `i`, the
-combining dot that bad lower-casing leaves behind (U+0307) goes, then full case folding. So ISPARTA, Isparta, ısparta and
-isparta are one word, as are İZMİR and izmir; ş, ğ, ç, ö, ü keep their marks. Python's `lower()` is never used on text of
-users: it makes two code points of İ.
+combining dot that bad lower-casing leaves behind (U+0307) goes, then full case folding. So however one writes Isparta
+or izmir, with or without dots and in whatever case, it is one word; ş, ğ, ç, ö, ü keep their marks. Python's `lower()`
+is never used on text of users: it makes two code points of İ.
 
 A token is a run of letters and digits. Han and Hiragana characters stand alone and Katakana runs by themselves, because
-Elasticsearch's `standard` tokenizer (UAX 29) cuts there. The text of a document is its tokens, each with one space before
-and after it, so a phrase is a plain substring: ` a b ` is in the text when the tokens a and b follow each other.
+Elasticsearch's `standard` tokenizer (UAX 29) cuts there. The text of a document is its tokens, each with one space
+before and after it, so a phrase is a plain substring: ` a b ` is in it when the tokens a and b follow each other.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ import pyarrow.compute as pc
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-_TO_DOTTED = str.maketrans({"İ": "i", "I": "i", "ı": "i", "\u0307": None})
+_TO_DOTTED = str.maketrans({"\u0130": "i", "I": "i", "\u0131": "i", "\u0307": None})
 _HAN = "\u2e80-\u303f\u3040-\u309f\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U0001b100-\U0001b12f\U00020000-\U0003ffff"
 _KANA = "\u30a0-\u30ff\u31f0-\u31ff"
 _TOKEN = re.compile(rf"[{_HAN}](?<=[^\W_])|[{_KANA}]+|(?:(?![{_HAN}{_KANA}])[^\W_])+")
@@ -119,7 +119,7 @@ def _without_odd(messages: Sequence[bytes]) -> list[bytes]:
 
 
 def finish(made: bytes) -> pa.Array:
-    """Return the token texts of `block`'s messages (at least one) as an Arrow string array, runs of spaces collapsed."""
+    """Return the token texts of `block`'s messages (at least one) as Arrow strings, runs of spaces collapsed."""
     lines = pc.split_pattern(pa.array([made], pa.string()), "\n").flatten()
     words = pc.ascii_split_whitespace(lines)
     return pc.binary_join(words, " ")

@@ -9,6 +9,7 @@ from some.errors import Unavailable
 from some.index import files
 from some.index.catalogue import NAME, reading
 from some.index.lock import IndexLock, IndexLocked
+from some.index.runs import runs
 from some.record import Cursor
 
 if TYPE_CHECKING:
@@ -47,7 +48,8 @@ def wait_for(reader: RecordReader, folder: Path, follower: Follower, *, timeout_
 def _end(reader: RecordReader, cursor: Cursor) -> Mapping[int, int]:
     """Return the position behind the last durable record of each segment that `cursor` has not read to its end."""
     ends: dict[int, int] = {}
-    for run in reader.follow(cursor, max_bytes=_READ_BYTES):
+    # a damaged segment is waited for up to where it can be read
+    for run in runs(reader, cursor, max_bytes=_READ_BYTES, damaged=lambda _: None):
         ends[run.segment] = run.first + run.count
     return ends
 

@@ -29,6 +29,7 @@ LINES = [
     b'user="kullan\xc4\xb1c\xc4\xb1%d"' % (number % 10, number % 7, 1024 + number, number % 3)
     for number in range(60)
 ]
+AUDIT = b'{"entry":"e1","kind":"k","time":"t","actor":"a","digest":"d"}'
 ODD = [b"anla\xfe\xfelmaz", b"iki\nsatir\\", b"", b"\x00\r\n", "Kullanıcı GİRİŞİ başarısız".encode()]
 QUESTIONS = ["", "source.ip:10.0.0.3", "giriş*", "not user.name:kullanıcı1", "event.kind:pipeline_error"]
 
@@ -37,7 +38,7 @@ def filled() -> FakeArchive:
     archive = FakeArchive()
     access, audit, feed = archive.open("access"), archive.open("audit"), archive.open("feed")
     archive.add(access, *LINES[:30])
-    archive.add(audit, b'{"entry":"e1","kind":"k","time":"t","actor":"a","digest":"d"}', origin="audit:e1", source="some")
+    archive.add(audit, AUDIT, origin="audit:e1", source="some")
     archive.add(feed, b"{}", source="usom")
     archive.add(access, *ODD, source="odd", received=START + timedelta(seconds=1))
     archive.add(access, *LINES[30:], received=START + timedelta(hours=1))
@@ -134,8 +135,8 @@ def test_a_death_inside_the_commit_loses_and_doubles_nothing(tmp_path, monkeypat
         intact(self, *given)
         raise _Died
 
+    monkeypatch.setattr(Catalogue, step, dies)
     with pytest.raises(_Died), follower(archive, tmp_path) as follows:
-        monkeypatch.setattr(Catalogue, step, dies)
         follows.run_once()
     monkeypatch.setattr(Catalogue, step, intact)
     assert refs(archive, tmp_path) == []
@@ -222,6 +223,40 @@ def test_what_cannot_be_read_is_skipped_and_named(tmp_path):
     assert set(found) == {"deneme1/000000/000003", "deneme1/000000/000040"}
     assert "3 to 4" in found["deneme1/000000/000003"]
     assert len(refs(archive, tmp_path)) == len(every(archive)) - 3
+
+
+def test_a_damaged_segment_is_passed_by_and_named(tmp_path):
+    archive = filled()
+    archive.segments[0].broken_from = 12
+    with follower(archive, tmp_path) as follows:
+        follows.run_once()
+        found = [one.where for one in follows.catalogue.findings()]
+        assert follows.run_once() == 0
+    assert found == ["deneme1/000000/000012"]
+    assert sorted(refs(archive, tmp_path)) == [*every(archive)[:12], "deneme1/000001/000000"]
+    wait_for(archive, folder(tmp_path), follower(archive, tmp_path), timeout_s=60)
+
+
+def test_what_was_disposed_of_is_found_no_more(tmp_path):
+    archive = filled()
+    for _ in range(2):
+        archive.add(archive.open("access"), b"yeni", b"kayitlar")
+    wall = SimulatedClock(START + timedelta(hours=5))
+    with follower(archive, tmp_path, wall=wall) as follows:
+        follows.run_once()
+        while follows.tidy():
+            pass
+        assert follows.forget({0, 4}) == len(archive.segments[0].lines) + 2
+        assert refs(archive, tmp_path) == [
+            "deneme1/000001/000000",
+            "deneme1/000003/000000",
+            "deneme1/000003/000001",
+        ]
+        assert follows.forget({0, 4}) == 0
+        assert follows.run_once() == 0
+        wall.advance(compaction.GRACE_S + 1)
+        follows.tidy()
+        assert present(folder(tmp_path)) == {one.path for one in follows.catalogue.files()}
 
 
 def test_lines_that_are_no_segment_lines_are_named(tmp_path):

@@ -134,7 +134,7 @@ REFUSED = [
     ("destination.port:http", 18, "does not fit"),
     ("destination.port:4*", 18, "*"),
     ("destination.port:99999999999999999999", 18, "does not fit"),
-    ("destination.port:١", 18, "does not fit"),
+    ("destination.port:\u0661", 18, "does not fit"),
     ("destination.port:1_000", 18, "does not fit"),
     ("source.ip:10.1.*", 11, "*"),
     ("source.ip:10.1.1", 11, "does not fit"),
@@ -196,20 +196,18 @@ def test_the_length_is_limited_in_bytes():
         understand("ş" * (MAX_LENGTH // 2 + 1), OPTIONS)
 
 
-@given(st.text(max_size=60))
-def test_any_text_is_understood_or_refused(query):
+def fault_column(query: str) -> int | None:
     try:
         understand(query, OPTIONS)
     except QueryFault as fault:
-        assert 1 <= fault.column <= len(query) + 1
+        return fault.column
+    return None
 
 
-@given(st.text(alphabet="ab:()\"*\\ <>=[]@.not orvesource.ip10/TO", max_size=40))
-def test_any_punctuation_is_understood_or_refused(query):
-    try:
-        understand(query, OPTIONS)
-    except QueryFault as fault:
-        assert 1 <= fault.column <= len(query) + 1
+@given(st.text(max_size=60) | st.text(alphabet='ab:()"*\\ <>=[]@.not orvesource.ip10/TO', max_size=40))
+def test_any_text_is_understood_or_refused_at_a_column(query):
+    column = fault_column(query)
+    assert column is None or 1 <= column <= len(query) + 1
 
 
 @given(st.datetimes(min_value=datetime(1971, 1, 1), max_value=datetime(2100, 1, 1)))  # noqa: DTZ001 - naive on purpose

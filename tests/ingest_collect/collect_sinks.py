@@ -15,6 +15,7 @@ class MemorySink:
     """Keeps blocks; answers at once, or when told (`hold`), or refuses (`refusing`), as an archive may."""
 
     def __init__(self, *, hold=False):
+        """Begin empty; with `hold` nothing becomes durable before `release`."""
         self.hold = hold
         self.refusing = False
         self.fault = None
@@ -24,6 +25,7 @@ class MemorySink:
         self._position = 0
 
     def submit(self, block):
+        """Answer as `hold`, `refusing` and `fault` say."""
         self.submitted += 1
         future = Future()
         if self.fault is not None:
@@ -44,6 +46,7 @@ class MemorySink:
             self._keep(block, future)
 
     def refuse_waiting(self):
+        """Fail what waits with Unavailable."""
         ready, self.waiting = self.waiting, []
         for _, future in ready:
             future.set_exception(Unavailable("no space left"))
@@ -65,11 +68,12 @@ class MemorySink:
         return found
 
     def raws(self):
+        """Every durable record as received, without gap records."""
         return [raw for raw, _, origin in self.records() if not origin.startswith("gap:")]
 
 
 async def until(condition, within_s=20.0):
     """Return when `condition()` holds; fails when it never does."""
     async with asyncio.timeout(within_s):
-        while not condition():
+        while not condition():  # noqa: ASYNC110 - what is waited for tells nobody
             await asyncio.sleep(0.002)

@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import socket
 from datetime import UTC, datetime, timedelta
+from typing import ClassVar
 
 import pytest
 from collect_sinks import ACCESS, MemorySink, until
+from tail_reader import append
 
 from ingest.collectors.collector import undeclared
 from ingest.collectors.file_tail import FileTail
@@ -45,14 +47,18 @@ def has_ipv6():
 class Udp:
     """One datagram a message."""
 
-    host, messages, extra = "127.0.0.1", [*MESSAGES, b"", b"two\nlines\n", b"trailer\x00"], {}
+    host: ClassVar = "127.0.0.1"
+    messages: ClassVar = [*MESSAGES, b"", b"two\nlines\n", b"trailer\x00"]
+    extra: ClassVar = {}
 
     def make(self, intake, clock, resolve, folder):
+        """Return the collector."""
         return SyslogUdp(
             "dinleyici", intake, clock, resolve, record_class=ACCESS, port=0, hosts=[self.host], **self.extra
         )
 
     async def send(self, collector, messages):
+        """Send `messages` the way this kind does."""
         address = collector.addresses[0]
         family = socket.AF_INET6 if ":" in address[0] else socket.AF_INET
         with socket.socket(family, socket.SOCK_DGRAM) as sock:
@@ -60,33 +66,38 @@ class Udp:
                 sock.sendto(message, address)
 
     def peer(self, folder):
+        """Return what a source is named after."""
         return self.host
 
 
 class Udp6(Udp):
     """The same over IPv6."""
 
-    host = "::1"
+    host: ClassVar = "::1"
 
 
 class UdpSmall(Udp):
     """With a buffer too small to gather."""
 
-    extra = {"buffer_bytes": 256 * 1024}
+    extra: ClassVar = {"buffer_bytes": 256 * 1024}
 
 
 class Tcp(Udp):
     """LF-ended, in one write."""
 
-    messages, framing = [*MESSAGES, b""], Framing.AUTO
+    messages: ClassVar = [*MESSAGES, b""]
+    framing: ClassVar = Framing.AUTO
 
     def make(self, intake, clock, resolve, folder):
+        """Return the collector."""
         return SyslogTcp("dinleyici", intake, clock, resolve, port=0, hosts=[self.host], framing=self.framing)
 
     def wire(self, messages):
+        """Return the bytes of `messages` on the wire."""
         return b"".join(message + b"\n" for message in messages)
 
     async def send(self, collector, messages):
+        """Send `messages` the way this kind does."""
         _, writer = await asyncio.open_connection(*collector.addresses[0])
         writer.write(self.wire(messages))
         await writer.drain()
@@ -97,31 +108,34 @@ class Tcp(Udp):
 class Tcp6(Tcp):
     """The same over IPv6."""
 
-    host = "::1"
+    host: ClassVar = "::1"
 
 
 class TcpOctet(Tcp):
     """Octet counted."""
 
-    messages = [message for message in [*MESSAGES, b"<5>two\nlines\n"] if message.startswith(b"<")]
+    messages: ClassVar = [message for message in [*MESSAGES, b"<5>two\nlines\n"] if message.startswith(b"<")]
 
     def wire(self, messages):
+        """Return the bytes of `messages` on the wire."""
         return b"".join(b"%d %s" % (len(message), message) for message in messages)
 
 
 class File(Udp):
     """Lines of a file."""
 
-    messages = [*MESSAGES, b""]
+    messages: ClassVar = [*MESSAGES, b""]
 
     def make(self, intake, clock, resolve, folder):
+        """Return the collector."""
         return FileTail("dinleyici", intake, clock, resolve, paths=[str(folder / "*.log")], positions={}, poll_s=0.002)
 
     async def send(self, collector, messages):
-        with open(self.path, "ab") as file:
-            file.write(b"".join(message + b"\n" for message in messages))
+        """Send `messages` the way this kind does."""
+        append(self.path, b"".join(message + b"\n" for message in messages))
 
     def peer(self, folder):
+        """Return what a source is named after."""
         self.path = folder / "squid.log"
         return str(self.path)
 
@@ -167,7 +181,7 @@ def test_a_stop_takes_along_what_has_arrived(kind, tmp_path):
         sink = MemorySink()
         collector = kind.make(Intake(sink, 10**6), SimulatedClock(START), undeclared(ACCESS), tmp_path)
         await collector.start()
-        messages = [b"<13>%06d" % number for number in range(200)]  # the smallest buffer holds them
+        messages: ClassVar = [b"<13>%06d" % number for number in range(200)]  # the smallest buffer holds them
         await kind.send(collector, messages)
         await collector.stop()
         assert sink.raws() == messages
@@ -233,7 +247,7 @@ def test_a_port_that_is_taken_is_said_clearly(kind, tmp_path):
         await one.start()
         port = one.addresses[0][1]
         other_type = type(one)
-        extra = {"record_class": ACCESS} if other_type is SyslogUdp else {}
+        extra: ClassVar = {"record_class": ACCESS} if other_type is SyslogUdp else {}
         two = other_type(
             "iki",
             Intake(MemorySink(), 1),
@@ -253,7 +267,7 @@ def test_a_port_that_is_taken_is_said_clearly(kind, tmp_path):
 @pytest.mark.parametrize("kind", [Udp, Tcp])
 def test_all_addresses_share_one_port_number(kind, tmp_path):
     async def scene():
-        extra = {"record_class": ACCESS} if kind is Udp else {}
+        extra: ClassVar = {"record_class": ACCESS} if kind is Udp else {}
         maker = SyslogUdp if kind is Udp else SyslogTcp
         collector = maker(
             "hepsi", Intake(MemorySink(), 1000), SimulatedClock(START), undeclared(ACCESS), port=0, **extra

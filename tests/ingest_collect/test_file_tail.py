@@ -1,73 +1,17 @@
-"""Files that grow, rotate, shrink, vanish and return: each line once, also across a kill."""
+"""Files that grow, rotate, shrink, vanish and return: each line once."""
 
 from __future__ import annotations
 
-import asyncio
 import os
 import re
-import shutil
-from datetime import UTC, datetime
 
 import pytest
-from collect_sinks import ACCESS, MemorySink, until
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from tail_reader import LINGER, Reader, append
 
 from ingest.collectors import following
-from ingest.collectors.collector import undeclared
-from ingest.collectors.file_tail import FileTail
 from ingest.collectors.following import TailedFiles
 from ingest.collectors.tailing import FINGERPRINT_BYTES, TailPosition, tail_positions
-from ingest.intake import Intake
-from some.clock import SimulatedClock
-from some.record import RecordBlock, unescape
-
-START = datetime(2026, 3, 2, 8, 0, tzinfo=UTC)
-LINGER = 30.0
-
-
-class Reader:
-    """Follows files as FileTail does, without event loop; what it keeps survives `kill`."""
-
-    def __init__(self, *patterns, limit=10**6):
-        self.patterns = [str(pattern) for pattern in patterns]
-        self.limit = limit
-        self.clock = SimulatedClock(START)
-        self.kept = []
-        self.files = None
-        self.start()
-
-    def start(self):
-        positions = tail_positions(block.origin for block in self.kept)
-        self.files = TailedFiles(self.patterns, self.clock, positions, linger_s=LINGER, limit=self.limit)
-
-    def read(self):
-        """Read everything there is and keep it."""
-        while (blocks := self.files.step()) or self.files.behind:
-            self.keep(blocks)
-
-    def keep(self, blocks):
-        for block in blocks:  # what the archive would refuse must not leave here
-            RecordBlock(START, "kaynak", block.origin, ACCESS, block.payload, block.count)
-            assert block.payload.count(b"\n") == block.count
-        self.kept += blocks
-
-    def kill(self, durable_steps=0):
-        """Lose everything in memory; of the last steps only `durable_steps` blocks reach the archive."""
-        self.keep(self.files.step()[:durable_steps])
-        self.files.close()
-        self.start()
-
-    def close(self):
-        self.files.close()
-
-    @property
-    def lines(self):
-        return [unescape(line) for block in self.kept for line in block.payload.split(b"\n")[:-1]]
-
-    @property
-    def marks(self):
-        return [block.marks for block in self.kept]
+from ingest.framing import BLOCK_LINES
 
 
 @pytest.fixture
@@ -80,11 +24,6 @@ def reader(log):
     reader = Reader(log)
     yield reader
     reader.close()
-
-
-def append(path, content):
-    with path.open("ab") as file:
-        file.write(content)
 
 
 def test_a_half_line_waits_for_its_end(log, reader):
@@ -373,112 +312,12 @@ def test_positions_are_those_of_the_last_blocks_and_never_jump_over_a_missing_on
     assert tail_positions([*origins, f"file:/a;id={one};from=0;to=7"])[one] == TailPosition("/a", 7)
 
 
-OPERATIONS = st.lists(
-    st.one_of(
-        st.tuples(st.just("write"), st.binary(max_size=40).map(lambda raw: raw.replace(b"n", b"\n"))),
-        st.tuples(st.just("rotate"), st.none()),
-        st.tuples(st.just("read"), st.none()),
-        st.tuples(st.just("kill"), st.integers(min_value=0, max_value=3)),
-        st.tuples(st.just("wait"), st.none()),
-    ),
-    max_size=40,
-)
-
-
-@settings(deadline=None)
-@given(OPERATIONS)
-def test_every_byte_of_every_file_is_kept_once_whatever_happens(tmp_path_factory, operations):
-    """Writes, rotations and kills in any order; in the end every file is there, byte for byte, once."""
-    folder = tmp_path_factory.mktemp("logs")
-    log = folder / "a.log"
-    reader = Reader(folder / "a.log*")
-    number = 0
-    for name, argument in operations:
-        if name == "write":
-            append(log, b"%d;" % number + argument)
-        elif name == "rotate" and log.exists():
-            log.rename(folder / f"a.log.{number}")
-        elif name == "read":
-            reader.read()
-        elif name == "kill":
-            reader.kill(argument)
-        elif name == "wait":
-            reader.clock.advance(LINGER / 2)
-        number += 1
-    append(log, b"the end\n")
-    for _ in range(3):
-        reader.read()
-        reader.clock.advance(LINGER + 1)
-    reader.close()
-    spans = {}
-    for block in reader.kept:
-        match = re.search(r";id=([^;]+);from=(\d+);to=(\d+)", block.origin)
-        inode, begin, end = int(match[1].split("-")[1], 16), int(match[2]), int(match[3])
-        lines = [unescape(line) for line in block.payload.split(b"\n")[:-1]]
-        raw = b"\n".join(lines) + (b"" if "cut" in block.marks else b"\n")
-        assert len(raw) == end - begin
-        spans.setdefault(inode, []).append((begin, raw))
-    for path in folder.iterdir():
-        content = path.read_bytes()
-        whole = b"".join(raw for _, raw in spans.get(path.stat().st_ino, []))
-        rest = content[len(whole) :]
-        assert content.startswith(whole)
-        assert b"\n" not in rest  # a last line without end, in a file that still stands at a path we follow
-    shutil.rmtree(folder)
-
-
-def test_the_collector_takes_each_line_once_over_restarts(tmp_path):
-    log = tmp_path / "kea.log"
-    sink = MemorySink()
-
-    def make():
-        positions = tail_positions(block.origin for block in sink.blocks)
-        return FileTail(
-            "dosya",
-            Intake(sink, 10**6),
-            SimulatedClock(START),
-            undeclared(ACCESS),
-            paths=[str(log)],
-            positions=positions,
-            poll_s=0.001,
-        )
-
-    async def scene(count):
-        collector = make()
-        await collector.start()
-        append(log, b"".join(b"%d\n" % number for number in range(count)))
-        await until(lambda: collector.counters().received == count)
-        assert collector.counters().files == 1
-        await collector.stop()
-
-    for _ in range(3):
-        asyncio.run(scene(10))
-    assert sink.raws() == [b"%d" % number for _ in range(3) for number in range(10)]
-    assert {block.source for block in sink.blocks} == {f"dosya/{log}"}
-
-
-def test_without_room_the_rest_waits_in_the_file(tmp_path):
-    log = tmp_path / "big.log"
-    append(log, b"x" * 999 + b"\n")
-    lines = 30_000
-    append(log, (b"y" * 999 + b"\n") * (lines - 1))
-
-    async def scene():
-        sink = MemorySink(hold=True)
-        intake = Intake(sink, 2**20)
-        collector = FileTail(
-            "dosya", intake, SimulatedClock(START), undeclared(ACCESS), paths=[str(log)], positions={}, poll_s=0.001
-        )
-        await collector.start()
-        await until(lambda: not intake.has_room)
-        for _ in range(100):
-            await asyncio.sleep(0)
-        assert collector.counters().pending_bytes < 2**20 + following.STEP_BYTES + following.READ_BYTES
-        while collector.counters().durable < lines:
-            sink.release(1)
-            await asyncio.sleep(0)
-        sink.hold = False
-        await collector.stop()
-        assert len(sink.raws()) == lines
-
-    asyncio.run(scene())
+def test_very_short_lines_make_small_blocks_that_still_join_up(log, reader):
+    append(log, b"\n" * 40_000 + b"half")
+    reader.read()
+    assert len(reader.kept) > 1
+    assert max(block.count for block in reader.kept) <= BLOCK_LINES
+    reader.kept = reader.kept[:1]  # the kill comes between two blocks of one read
+    reader.kill()
+    reader.read()
+    assert reader.lines == [b""] * 40_000

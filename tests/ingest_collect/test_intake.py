@@ -110,10 +110,12 @@ class RandomSink(MemorySink):
     """Refuses as told, one verdict a submission, by raising or by its future; then takes everything."""
 
     def __init__(self, verdicts):
+        """Keep the verdicts."""
         super().__init__()
         self._verdicts = list(verdicts)
 
     def submit(self, block):
+        """Answer with the next verdict."""
         verdict = self._verdicts.pop(0) if self._verdicts else "ok"
         if verdict == "raise":
             raise Unavailable("the archive process is starting")

@@ -170,3 +170,20 @@ def test_the_declared_name_of_a_peer_is_used_and_the_effective_buffer_is_told():
         assert asked == [("syslog_udp", "127.0.0.1")]
 
     asyncio.run(scene())
+
+
+def test_one_read_is_bounded_in_bytes_so_that_its_block_fits_into_a_frame(monkeypatch):
+    monkeypatch.setattr(syslog_udp, "_DRAIN_BYTES", 10_000)
+
+    async def scene():
+        sink = MemorySink()
+        collector = udp(sink, SimulatedClock(START))
+        await collector.start()
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+            for _ in range(40):
+                sock.sendto(b"\\" * 3000, collector.addresses[0])
+        await collector.stop()
+        assert len(sink.raws()) == 40
+        assert max(len(block.payload) for block in sink.blocks) <= 2 * (10_000 + 3000) + 5
+
+    asyncio.run(scene())

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import os
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -202,11 +201,3 @@ def abandon(archive: Archive) -> None:
 
 def done(future: Future) -> object:
     return future.result(PATIENT_S)
-
-
-def tear(site: Site, archive: Archive, torn: bytes) -> None:
-    """Append torn bytes behind the open segments of a dead archive."""
-    for part in archive._open.values():
-        with part.path.open("ab") as file:
-            file.write(torn)
-            os.fsync(file.fileno())

@@ -71,6 +71,7 @@ class Builder:
 
     @property
     def ledger(self) -> Ledger:
+        """Where its files stand."""
         return Ledger(self.folder, self.name)
 
     @property
@@ -80,9 +81,11 @@ class Builder:
 
     @property
     def public_pem(self) -> bytes:
+        """The public key file."""
         return self.key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
 
     def put(self, path: Path, content: bytes) -> None:
+        """Write a file, its folders too."""
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(content)
 

@@ -94,7 +94,9 @@ def test_500_concurrent_appends_come_exactly_once_and_in_the_order_of_each_calle
         def call(caller):
             for number in range(20):
                 message = f"{caller}-{number}"
-                answers[caller].append((message, archive.submit(block(message, name="dns" if number % 5 == 4 else "access"))))
+                answers[caller].append(
+                    (message, archive.submit(block(message, name="dns" if number % 5 == 4 else "access")))
+                )
 
         threads = [threading.Thread(target=call, args=(caller,)) for caller in range(25)]
         for thread in threads:
@@ -149,7 +151,9 @@ def test_blocks_whose_sum_no_frame_can_hold_get_frames_of_their_own(site):
     with site.open(disk=SlowDisk(), options=ArchiveOptions(reserve_bytes=0, commit_bytes=100 * 2**20)) as archive:
         first = archive.submit(block("ilk"))
         small = archive.submit(block("küçük"))
-        large = archive.submit(RecordBlock(TIME, "s", "o", RecordClass("access"), b"z" * (MAX_FRAME_CONTENT - 100) + b"\n", 1))
+        large = archive.submit(
+            RecordBlock(TIME, "s", "o", RecordClass("access"), b"z" * (MAX_FRAME_CONTENT - 100) + b"\n", 1)
+        )
         held.set()
         site.remember(done(first), ["ilk"])
         site.remember(done(small), ["küçük"])
@@ -220,7 +224,9 @@ def test_closing_makes_durable_what_still_waits(site):
         again.check()
 
 
-@pytest.mark.parametrize("step", [("append", ".zst"), ("sync", ""), ("publish", ""), ("open_append", ".zst"), ("write_new", ".seed")])
+@pytest.mark.parametrize(
+    "step", [("append", ".zst"), ("sync", ""), ("publish", ""), ("open_append", ".zst"), ("write_new", ".seed")]
+)
 @pytest.mark.parametrize("mode", ["failed", "persisted", "killed", "killed_after"])
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
 def test_a_fault_while_appending_loses_nothing_that_was_acknowledged(site, step, mode):
@@ -248,7 +254,9 @@ def test_a_fault_while_appending_loses_nothing_that_was_acknowledged(site, step,
         made = again.seal()
         again.check()
     assert made.records == len(messages) == len(site.must_hold())
-    assert ("belki" in messages) == ((step[0], mode) in {("append", "persisted"), ("append", "killed_after")} or step[0] in {"sync", "publish"})
+    assert ("belki" in messages) == (
+        (step[0], mode) in {("append", "persisted"), ("append", "killed_after")} or step[0] in {"sync", "publish"}
+    )
 
 
 def test_whatever_ends_the_disk_thread_nobody_waits_for_ever(site):

@@ -8,7 +8,7 @@ import subprocess
 import zipfile
 from datetime import timedelta
 from hashlib import sha256
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from ledger_builder import Builder, line
@@ -22,9 +22,26 @@ from retention.tsa.trust import Trust, TrustAnchors
 from some.errors import BadInput, IntegrityError, NotFound
 from some.record import RecordRef
 
-STOCK = (
-    "sh", "sha256sum", "openssl", "zstd", "grep", "od", "cat", "head", "tail", "dd", "mktemp", "mv", "rm", "wc", "printf",
-)  # fmt: skip
+if TYPE_CHECKING:
+    from pathlib import Path
+
+STOCK = [
+    "sh",
+    "sha256sum",
+    "openssl",
+    "zstd",
+    "grep",
+    "od",
+    "cat",
+    "head",
+    "tail",
+    "dd",
+    "mktemp",
+    "mv",
+    "rm",
+    "wc",
+    "printf",
+]
 BLOCK = re.compile(r"^```sh\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
@@ -144,7 +161,9 @@ def test_zip_and_folder_hold_the_same_and_are_the_same_every_time(builder, tmp_p
 
 def test_the_archive_is_not_written_to(builder, tmp_path):
     def state():
-        return {path: (path.stat().st_mtime_ns, path.read_bytes()) for path in builder.folder.rglob("*") if path.is_file()}
+        return {
+            path: (path.stat().st_mtime_ns, path.read_bytes()) for path in builder.folder.rglob("*") if path.is_file()
+        }
 
     before = state()
     export_seal(source_of(builder), 2, tmp_path / "seal")
@@ -159,7 +178,7 @@ def test_bare_tokens_and_intermediate_certificates(tmp_path, stock, pss):
     for _ in range(3):
         builder.seal(20)
     bundle = export_seal(source_of(builder), 2, tmp_path / "bundle")
-    assert "tsa-ara.pem" in bundle.files
+    assert "tsa-ara-1.pem" in bundle.files
     assert passes(bundle, stock, tmp_path)
 
 
@@ -177,6 +196,26 @@ def test_rsa_pss_tokens_go_through_cms(tmp_path, stock, bare):
     token = bundle.path / "seal-000002.tsr"
     token.write_bytes(other.ledger.token(2).read_bytes())
     relist(bundle.path, token)
+    assert not passes(bundle, stock, tmp_path)
+
+
+@pytest.mark.parametrize("place", ["tsa-kok.pem", "tsa-ara-1.pem"])
+@pytest.mark.parametrize("pss", [False, True])
+def test_appended_root_of_another_authority_is_not_believed(tmp_path, stock, place, pss):
+    """`openssl x509` shows the first certificate of a file, `-CAfile` trusts all of them."""
+    honest = Authority("Deep TSA", pss=pss, intermediate=True, bare=True)
+    builder = Builder(tmp_path / "archive" / "dugum1", authority=honest)
+    builder.seal(20)
+    bundle = export_seal(source_of(builder), 1, tmp_path / "bundle")
+    assert passes(bundle, stock, tmp_path)
+    rogue = Authority("Rogue TSA", pss=pss, bare=True)
+    builder.stamp(1, builder.now + timedelta(seconds=2), rogue)
+    token = bundle.path / "seal-000001.tsr"
+    token.write_bytes(builder.ledger.token(1).read_bytes())
+    trusted = bundle.path / place
+    trusted.write_bytes(trusted.read_bytes() + rogue.root_pem)
+    for path in (token, trusted):
+        relist(bundle.path, path)
     assert not passes(bundle, stock, tmp_path)
 
 

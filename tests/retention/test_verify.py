@@ -1,4 +1,4 @@
-"""An honest ledger verifies without a word; what the verifier says about outages, crashes and things beside the path."""
+"""An honest ledger verifies without a word; what the verifier says about outages, crashes and stray things."""
 
 from __future__ import annotations
 
@@ -193,7 +193,9 @@ def test_stamps_out_of_order_are_named(builder):
 def test_torn_tail_is_checked_and_noted(builder):
     torn = builder.ledger.torn(1, "access")
     builder.put(torn, b"half a frame")
-    builder.seal(10, files=(ListedFile(sha256(b"half a frame").hexdigest(), torn.name),), notes=(Note("torn", "12 bytes"),))
+    builder.seal(
+        10, files=(ListedFile(sha256(b"half a frame").hexdigest(), torn.name),), notes=(Note("torn", "12 bytes"),)
+    )
     assert codes(verify(builder.options())) == ["segment.torn", "note.torn"]
     torn.write_bytes(b"half a fraud")
     assert "file.digest" in codes(verify(builder.options()))

@@ -194,7 +194,7 @@ def test_replace_the_newest_token_by_a_late_one(builder):
 
 def test_remove_a_listed_token(builder):
     builder.ledger.token(2).unlink()
-    assert errors(verify(builder.options())) == ["token.missing"]
+    assert errors(verify(builder.options())) == ["token.lost"]
 
 
 def test_token_that_no_later_seal_lists(builder):
@@ -221,9 +221,14 @@ def test_edit_metadata_of_a_manifest(builder):
     path = builder.ledger.manifest(2)
     path.write_bytes(path.read_bytes().replace(b"# interval 3600", b"# interval 9999"))
     found = errors(verify(builder.options()))
-    assert {"signature.wrong", "manifest.link", "head.root", "checkpoint.root", "token.imprint", "request.damaged"} == set(
-        found
-    )
+    assert {
+        "signature.wrong",
+        "manifest.link",
+        "head.root",
+        "checkpoint.root",
+        "token.imprint",
+        "request.damaged",
+    } == set(found)
 
 
 def test_edit_a_manifest_and_everything_that_hangs_on_it_without_the_key(builder):

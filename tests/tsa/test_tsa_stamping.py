@@ -1,20 +1,18 @@
-"""The queue: whatever fails, no seal is lost, none is stamped with anything but a token, none has two nonces."""
+"""The queue: whatever authorities and bytes do, no seal is lost and none gets anything but a token."""
 
 from __future__ import annotations
 
 import errno
 import fcntl
-import hashlib
-from dataclasses import dataclass, field
 from datetime import timedelta
 
 import pytest
 from asn1crypto import tsp
-from tsa_forge import NOW, World
+from tsa_forge import NOW
 from tsa_kamu import KamuServer
+from tsa_site import Local, down
 
-from retention.checkpoint import Checkpoint
-from retention.layout import Ledger, token_name
+from retention.layout import token_name
 from retention.tsa.authority import SHORT_LIMITS, PasswordFile
 from retention.tsa.fault import Reason, TokenFault
 from retention.tsa.kamusm import KamuSm
@@ -22,112 +20,13 @@ from retention.tsa.openssl import OpensslCheck
 from retention.tsa.reply import MAX_REPLY_BYTES
 from retention.tsa.request import StampRequest
 from retention.tsa.rfc3161 import Rfc3161
-from retention.tsa.stamping import MAX_BAD_KEPT, Stamper
-from retention.tsa.token import Expected, check_reply
+from retention.tsa.stamping import MAX_BAD_KEPT
 from retention.tsa.trust import Trust, TrustAnchors
 from some.app.demo.tsa import TrialAuthority
-from some.clock import SimulatedClock
 from some.digest import sha256
 from some.durable import Disk
 from some.errors import BadInput, ExitCode, IntegrityError, Unavailable
 from some.outbound import Outbound
-
-
-class Killed(BaseException):
-    """The process ends here."""
-
-
-@dataclass
-class Site:
-    """A ledger with committed seals, and what stamps them."""
-
-    ledger: Ledger
-    world: World
-    clock: SimulatedClock = field(default_factory=lambda: SimulatedClock(NOW))
-    disk: Disk = field(default_factory=Disk)
-
-    def commit(self, count):
-        """Put manifests there and the head upon them."""
-        for seal in range(1, count + 1):
-            path = self.ledger.manifest(seal)
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(f"# evidence-manifest v1\n# seal {seal}\n")
-        root = hashlib.sha256(b"root").digest()
-        self.ledger.head.write_text(Checkpoint(self.ledger.name, count, root).to_text())
-        return self
-
-    def stamper(self, *authorities, **options):
-        """Return a new stamper, as a new process would have it."""
-        trust = Trust(self.world.anchors)
-        lock = self.ledger.folder.parent / "run" / "stamp.lock"
-        options = {"clock": self.clock, "disk": self.disk, "lock": lock, **options}
-        return Stamper(self.ledger, [(one, trust) for one in authorities], **options)
-
-    def local(self, **twists):
-        """Return an authority in this process, on the site's clock."""
-        forge = self.world.forge(**twists)
-        forge.clock = self.clock
-        return Local(forge.reply)
-
-    def check(self):
-        """Re-derive from bytes: every token is a token of its manifest and request, and is announced to the sealer."""
-        stamped = []
-        for path in sorted(self.ledger.seals.rglob("*.tsr")):
-            seal = int(path.stem.removeprefix("seal-"))
-            request = StampRequest.parse(self.ledger.request(seal).read_bytes())
-            digest = sha256(self.ledger.manifest(seal).read_bytes())
-            assert request.digest == digest
-            check_reply(path.read_bytes(), Expected(digest, request.nonce), self.world.anchors, at=self.clock.now())
-            stamped.append(seal)
-        return stamped
-
-    def markers(self):
-        """Return the names in `arrived`, hidden ones too."""
-        return sorted(path.name for path in self.ledger.arrived.iterdir()) if self.ledger.arrived.exists() else []
-
-    def bad(self):
-        """Return the refused replies that were kept."""
-        return sorted(path.name for path in self.ledger.seals.rglob("*.bad-*"))
-
-
-class Local:
-    """An authority without a network; remembers what it was asked."""
-
-    name = "local"
-
-    def __init__(self, answer):
-        """Answer with `answer(request)`."""
-        self.answer = answer
-        self.asked = []
-
-    def ask(self, request):
-        """Remember and answer."""
-        self.asked.append(request)
-        return self.answer(request)
-
-    def credit(self):
-        """Say nothing."""
-        return
-
-    @property
-    def nonces(self):
-        """Return the set of (imprint, nonce) that were asked."""
-        return {(str(one.digest), one.nonce) for one in map(StampRequest.parse, self.asked)}
-
-
-def down():
-    def answer(request):
-        raise Unavailable("tsa.example.org: no connection")
-
-    return Local(answer)
-
-
-@pytest.fixture
-def site(tmp_path, world):
-    folder = tmp_path / "archive" / "dugum1"
-    folder.mkdir(parents=True)
-    return Site(Ledger(folder, "dugum1"), world)
-
 
 # what should happen
 
@@ -437,114 +336,3 @@ def test_an_error_without_words_is_named_by_its_kind(site, monkeypatch):
 
     monkeypatch.setattr(stamper, "_finish_announced", broken)
     assert "FileExistsError" in stamper.stamp_waiting().fault
-
-
-# the fault table: every step of the disk and of the authority x failed, failed but persisted, killed before or after
-
-
-class Faulty(Disk):
-    """Fails once, at the given step, in the given way."""
-
-    def __init__(self, step, way):
-        """Count from 1; `way` is failed, persisted, killed before, killed after."""
-        self.left = step
-        self.way = way
-
-    def _turn(self, method, *arguments):
-        self.left -= 1
-        if self.left != 0:
-            return method(*arguments)
-        if self.way in {"persisted", "killed after"}:
-            method(*arguments)
-        raise Killed if self.way.startswith("killed") else OSError(errno.EIO, "Input/output error")
-
-    def write_new(self, path, content, mode=0o640):
-        """Fail or write."""
-        return self._turn(super().write_new, path, content, mode)
-
-    def rename(self, old, new):
-        """Fail or rename."""
-        return self._turn(super().rename, old, new)
-
-    def remove(self, path):
-        """Fail or remove."""
-        return self._turn(super().remove, path)
-
-    def make_folder(self, path, mode=0o750):
-        """Fail or make."""
-        return self._turn(super().make_folder, path, mode)
-
-
-WAYS = ["failed", "persisted", "killed before", "killed after"]
-STEPS = 11  # of two seals: the lock's folder, then request, folder, announcement, token, marker of each
-
-
-@pytest.mark.parametrize("way", WAYS)
-@pytest.mark.parametrize("step", range(1, STEPS + 1))
-def test_whatever_the_disk_does_the_next_round_mends_it(site, step, way):
-    site.commit(2)
-    site.disk = Faulty(step, way)
-    authority = site.local()
-    try:
-        done = site.stamper(authority).stamp_waiting()
-    except (Killed, Unavailable):
-        pass
-    else:
-        assert done.code == "unavailable"
-        assert sorted(done.stamped + done.waiting) == [1, 2] or way == "persisted"
-    assert site.disk.left <= 0, "the step was never reached"
-    before = {path: path.read_bytes() for path in site.ledger.seals.rglob("*.tsr")}
-    site.check()
-    site.disk = Disk()
-    done = site.stamper(authority).stamp_waiting()
-    assert (done.waiting, done.fault) == ([], None)
-    assert site.check() == [1, 2]
-    assert site.markers() == [token_name(1), token_name(2)]
-    assert all(path.read_bytes() == content for path, content in before.items())
-    assert len(authority.nonces) == 2
-
-
-def test_the_fault_table_has_every_step(site):
-    site.disk = Faulty(10**6, "failed")
-    site.commit(2).stamper(site.local()).stamp_waiting()
-    assert 10**6 - site.disk.left == STEPS
-
-
-@pytest.mark.parametrize("after", [False, True])
-def test_killed_while_asking(site, after):
-    site.commit(1)
-    good = site.local()
-
-    def answer(request):
-        if after:
-            good.ask(request)
-        raise Killed
-
-    dying = Local(answer)
-    with pytest.raises(Killed):
-        site.stamper(dying).stamp_waiting()
-    assert site.check() == []
-    assert site.stamper(good).stamp_waiting().stamped == [1]
-    assert len(good.nonces | dying.nonces) == 1
-
-
-def test_an_announcement_whose_name_is_nobodys_is_dropped(site):
-    site.commit(1)
-    site.ledger.arrived.mkdir()
-    (site.ledger.arrived / ".seal-x.tsr.announced").touch()
-    site.stamper(site.local()).stamp_waiting()
-    assert site.markers() == [token_name(1)]
-
-
-def test_a_listed_token_gets_no_second_marker(site):
-    """The sealer removes a marker when a manifest lists its token: the next round must not set it again."""
-    site.commit(1).stamper(site.local()).stamp_waiting()
-    (site.ledger.arrived / token_name(1)).unlink()
-    site.clock.advance(3600)
-    site.stamper(site.local()).stamp_waiting()
-    assert site.markers() == []
-
-
-def test_a_trial_authority_is_marked_in_its_trust(world):
-    assert Trust(world.anchors, trial=True).trial
-    assert not Trust(world.anchors).trial

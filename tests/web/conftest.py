@@ -23,7 +23,7 @@ LOCALE = Path(__file__).parents[2] / "some" / "locale" / "tr"
 
 @pytest.fixture(scope="session")
 def turkish() -> GNUTranslations:
-    """The web room's catalogue."""
+    """Return the web room's catalogue."""
     compiled = BytesIO()
     write_mo(compiled, read_po(BytesIO((LOCALE / "web.po").read_bytes()), locale="tr"))
     compiled.seek(0)
@@ -32,19 +32,19 @@ def turkish() -> GNUTranslations:
 
 @pytest.fixture(scope="session")
 def translator(turkish):
-    """`translator(language)` over the web room's catalogue."""
+    """Return `translator(language)` over the web room's catalogue."""
     return catalogues([turkish, NullTranslations()])
 
 
 @pytest.fixture
 def rooms(translator):
-    """The fakes behind the app; turn them before or between requests."""
+    """Return the fakes behind the app; turn them before or between requests."""
     return world(translator)
 
 
 @pytest.fixture
 def app(rooms):
-    """The application over the fakes."""
+    """Return the application over the fakes."""
     return create_app(rooms.ports)
 
 
@@ -61,17 +61,17 @@ def client_of(app, name="") -> TestClient:
 
 @pytest.fixture
 def guest(app):
-    """A browser that nobody signed in."""
+    """Return a browser that nobody signed in."""
     return client_of(app)
 
 
 @pytest.fixture
 def admin(app):
-    """A browser signed in as the administrator."""
+    """Return a browser signed in as the administrator."""
     return client_of(app, "elif.aksoy")
 
 
 @pytest.fixture
 def analyst(app):
-    """A browser signed in as an analyst without exports, audit records and accounts."""
+    """Return a browser signed in as an analyst without exports, audit records and accounts."""
     return client_of(app, "selim.kurt")

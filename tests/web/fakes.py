@@ -1,5 +1,6 @@
 """Invented rooms below the web edge: an archive, an engine and accounts that live in memory."""
 
+# ruff: noqa: D102, D107 - the protocols in ports.py say what each method does
 from __future__ import annotations
 
 import hashlib
@@ -11,44 +12,47 @@ from typing import TYPE_CHECKING, Any
 
 from ingest.ecs import FIELD, flatten
 from some.actor import Actor, ActorKind, Permission
+from some.app.web.account_port import (
+    AccountRow,
+    LinkOffer,
+    Refused,
+    SecondStep,
+    SessionRow,
+    SignedIn,
+    TokenRow,
+    TotpOffer,
+    Visitor,
+    Welcome,
+)
 from some.app.web.edge import Ports
 from some.app.web.ports import (
-    AccountRow,
     ArchiveHealth,
     ArchiveStatus,
     Bundle,
     CollectorRow,
     DiskUse,
-    LinkOffer,
     Listener,
     ProofStep,
     RecordPlace,
-    Refused,
     SealDetail,
     SealRow,
     SealState,
-    SecondStep,
-    SessionRow,
-    SignedIn,
     StepOutcome,
-    TokenRow,
-    TotpOffer,
-    Visitor,
     WebSettings,
-    Welcome,
 )
 from some.clock import SimulatedClock
 from some.errors import BadInput, NotFound, Unavailable
 from some.index.engine import Bucket, EngineStatus, Histogram, Page, TopValue, TopValues, from_us, grid, to_us
 from some.index.query.predicate import predicate
 from some.record import RecordClass, RecordRef, StoredRecord
+from some.wording import Translator
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
-    from some.app.web.ports import Fact, LinkFilled, Seat
+    from some.app.web.account_port import LinkFilled, Seat
+    from some.app.web.ports import Fact
     from some.index.engine import Document, Query
-    from some.wording import Translator
 
 NOW = datetime(2026, 11, 23, 11, 36, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -76,12 +80,12 @@ def document(position: int) -> Document:
         "observer": {"name": ("gw-merkez", "gw-ek2")[position % 2]},
         "some": {"ref": ref, "class": "access", "source": "gw-merkez", "origin": "tcp:192.0.2.7:51234"},
     }
-    if position % 40 == 13:  # noqa: PLR2004 - one in forty
+    if position % 40 == 13:
         nested["event"] = {"kind": "pipeline_error", "original": "bir <b>satır</b> & \x1b[31m anlaşılmaz " + "x" * 90}
         nested["error"] = {"message": "no parser took it"}
         for name in ("source", "destination", "user"):
             del nested[name]
-    if position % 50 == 49:  # noqa: PLR2004 - one in fifty
+    if position % 50 == 49:
         nested["some"]["class"] = "audit"
     return nested
 
@@ -113,6 +117,8 @@ class FakeEngine:
         found = self._found(query)
         if newest_first:
             found.reverse()
+        if cursor is not None and not cursor.isdigit():
+            raise BadInput("not a cursor of this engine")
         start = int(cursor or 0)
         rest = found[start : start + limit]
         return Page(rest, str(start + limit) if start + limit < len(found) else None)
@@ -170,20 +176,21 @@ def seal_rows() -> list[SealRow]:
         age = hours - place
         closed = opened + HOUR
         base = SealRow(
-            number, SealState.VERIFIED, opened, closed, 4, 9000 + place * 731 % 60000, 3_000_000 + place * 999_331 % 26_000_000,
+            number, SealState.VERIFIED, opened, closed, 4,
+            9000 + place * 731 % 60000, 3_000_000 + place * 999_331 % 26_000_000,
             closed + timedelta(seconds=3), closed + timedelta(seconds=8), TSA, 5,
         )  # fmt: skip
         if age == 0:
             base = SealRow(None, SealState.OPEN, opened, None, 4, 61204, 18_200_000)
         elif age in (1, 2):
             base = replace(base, state=SealState.COMMITTED, stamped_at=None, tsa=None, lateness_s=None)
-        elif age < 9:  # noqa: PLR2004 - the day's seals are not verified yet
+        elif age < 9:
             base = replace(base, state=SealState.STAMPED)
         elif age in (129, 130, 131):
             base = replace(
                 base, state=SealState.LATE, lateness_s=13_260, reason="Damga sunucusu 3 sa 41 dk yanıt vermedi."
             )
-        elif age == 190:  # noqa: PLR2004 - somewhere in the second week
+        elif age == 190:
             base = SealRow(None, SealState.GAP, opened, closed, 0, 0, 0, reason="Düğüm 58 dk kapalıydı.")
             number -= 1
         rows.append(base)
@@ -235,10 +242,11 @@ class FakeArchive:
         if row is None:
             raise NotFound(f"no seal {number}")
         digest = hashlib.sha256(str(number).encode()).hexdigest()
+        name = f"seg-{number:06d}"
         manifest = (
             f"# some-manifest v1\n# ledger dugum1\n# seal {number}\n# closed 2026-11-23T08:00:01.000198Z\n"
             f"# records {row.records}\n# segment {number:06d} access records {row.records} bytes {row.size}\n"
-            f"{digest}  seg-{number:06d}.access.log\n{digest}  dugum1.pub.pem\n{digest}  seal-{number - 1:06d}.manifest\n"
+            f"{digest}  {name}.access.log\n{digest}  dugum1.pub.pem\n{digest}  seal-{number - 1:06d}.manifest\n"
         )
         stamped = row.stamped_at is not None
         return SealDetail(
@@ -252,9 +260,12 @@ class FakeArchive:
         curve = [40 + (place * 7919) % 30 + (25 if place > 40 else 0) for place in range(60)]
         return [
             CollectorRow("syslog-tcp", "syslog", "access", [2140 + one for one in curve], 9_412_880, NOW, 0, "ok"),
-            CollectorRow("syslog-udp", "syslog", "access", [600 + one for one in curve], 1_100_204, NOW, 12, "dropping"),
+            CollectorRow("syslog-udp", "syslog", "access", curve, 1_100_204, NOW, 12, "dropping"),
             CollectorRow("dhcp-merkez", "file", "address", curve, 88_120, NOW, 0, "ok"),
-            CollectorRow("eposta-gw", "file", "mail", [*curve[:20], *[0] * 40], 5_021, NOW - timedelta(hours=6), 0, "silent", "6 sa 52 dk sessiz"),
+            CollectorRow(
+                "eposta-gw", "file", "mail", [*curve[:20], *[0] * 40], 5_021, NOW - 6 * HOUR, 0, "silent",
+                "6 sa 52 dk sessiz",
+            ),
         ]  # fmt: skip
 
     def _document(self, ref: RecordRef) -> Document:
@@ -271,12 +282,12 @@ class FakeArchive:
         return StoredRecord(ref, at, "gw-merkez", "tcp:192.0.2.7:51234", kind, one["event"]["original"].encode())
 
     def segment_states(self, segments: Collection[int]) -> Mapping[int, SealState]:
-        return {number: SealState.OPEN if number == 33637 else SealState.STAMPED for number in segments}  # noqa: PLR2004
+        return {number: SealState.OPEN if number == 33637 else SealState.STAMPED for number in segments}
 
     def place(self, ref: RecordRef) -> RecordPlace:
         one = self._document(ref)
         digest = hashlib.sha256(one["event"]["original"].encode()).hexdigest()
-        seal = self.rows[-3] if ref.segment == 33637 else self.rows[-6]  # noqa: PLR2004 - the newest segment waits
+        seal = self.rows[-3] if ref.segment == 33637 else self.rows[-6]
         name = f"seg-{ref.segment:06d}.access.log.zst"
         return RecordPlace(
             ref, one["some"]["class"], name, digest, 631, seal, NOW + timedelta(days=730), "erişim, 2 yıl"
@@ -368,7 +379,7 @@ class FakeAccounts:
         return LinkOffer("setup", "", "", self.offer_totp(None), code_required=False)
 
     def use_link(self, link: str, filled: LinkFilled, seat: Seat) -> Welcome:
-        if len(filled.password) < 12:  # noqa: PLR2004 - the policy's floor
+        if len(filled.password) < 12:
             raise BadInput("The password is too short.")
         self.used = True
         self.add(filled.name, filled.display_name, "yonetici", "Sistem yöneticisi", ALL)
@@ -499,7 +510,6 @@ def world(translator: Any, records: int = 400, settings: WebSettings | None = No
 
 def catalogues(po: Sequence[Any]) -> Any:
     """Return `translator(language)` over parsed catalogues."""
-    from some.wording import Translator
 
     class Read(Translator):
         @property

@@ -43,12 +43,7 @@ class TokenDesk(Office):
         """
         actor.require(Permission.TOKENS_MANAGE)
         label, permissions, networks = accept_display_name(label), frozenset(permissions), _networks(networks)
-        for permission in sorted(permissions):
-            actor.require(permission)
-        if not permissions or permissions & {Permission.SELF_MANAGE}:
-            raise AccountFault(marked("A token needs permissions, and none that belong to a person alone."))
-        if not 0 < lasts.total_seconds() <= self.rules.longest_token.total_seconds():
-            raise AccountFault(marked("A token lasts at most %(days)s days."), days=self.rules.longest_token.days)
+        self._accept_grant(actor, permissions, lasts)
         number, text = new_token()
         now = self.clock.now()
         with self.database.transaction() as session:
@@ -76,6 +71,14 @@ class TokenDesk(Office):
                 days=lasts.days,
             )
             return IssuedToken(text, self._view(row, owner))
+
+    def _accept_grant(self, actor: Actor, permissions: frozenset[Permission], lasts: timedelta) -> None:
+        for permission in sorted(permissions):
+            actor.require(permission)
+        if not permissions or permissions & {Permission.SELF_MANAGE}:
+            raise AccountFault(marked("A token needs permissions, and none that belong to a person alone."))
+        if not 0 < lasts.total_seconds() <= self.rules.longest_token.total_seconds():
+            raise AccountFault(marked("A token lasts at most %(days)s days."), days=self.rules.longest_token.days)
 
     def recognise_token(self, text: str, peer: str) -> Actor | None:
         """Return who a machine token acts as; None: unknown, revoked, expired, from a wrong network, owner closed."""

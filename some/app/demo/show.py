@@ -21,7 +21,9 @@ from typing import TYPE_CHECKING
 import orjson
 import yaml
 
-from retention.segment import compress, compressor, frames_of, expand
+from ingest.collectors.syslog_tcp import SyslogTcp
+from ingest.collectors.syslog_udp import SyslogUdp
+from retention.segment import compress, compressor, expand, frames_of
 from some.actor import local_actor
 from some.app import collecting, everything, proving, wiring
 from some.app.demo import traffic
@@ -91,18 +93,14 @@ async def _live(site: Site, clock: SimulatedClock) -> None:
         for collector in collectors:
             await collector.start()
             stack.push_async_callback(collector.stop)
+        ports = [collector.addresses[0][1] for collector in collectors if isinstance(collector, SyslogUdp | SyslogTcp)]
         sent = 0
         for number, (_, step) in enumerate(traffic.steps(clock.now(), HOURS * STEPS_AN_HOUR), 1):
             clock.advance(traffic.STEP.total_seconds())
-            sent += await asyncio.to_thread(_send, step, [_port(collector) for collector in collectors])
+            sent += await asyncio.to_thread(_send, step, ports)
             await _until_durable(collectors, sent)
             if number % STEPS_AN_HOUR == 0:
                 await _seal_and_stamp(site, archive)
-
-
-def _port(collector: Collector) -> int:
-    port: int = collector.port  # type: ignore[attr-defined]
-    return port
 
 
 def _send(step: traffic.Step, ports: Sequence[int]) -> int:
@@ -118,7 +116,7 @@ def _send(step: traffic.Step, ports: Sequence[int]) -> int:
 
 async def _until_durable(collectors: Sequence[Collector], sent: int) -> None:
     async with asyncio.timeout(_WAIT_S):
-        while sum(collector.counters().durable for collector in collectors) < sent:
+        while sum(one.counters().durable for one in collectors) < sent:  # noqa: ASYNC110 - counters tell nobody; milliseconds
             await asyncio.sleep(0.005)
 
 
@@ -145,7 +143,7 @@ def _make_account(site: Site) -> str:
     with wiring.database(site) as database:
         desk = wiring.accounts(site, database)
         desk.create_account(
-            local_actor(), name=ACCOUNT, display_name="Deneme Kullanıcısı", roles=ROLES, password=password, reason="demo"
+            local_actor(), ACCOUNT, "Deneme Kullanıcısı", ROLES, password=password, reason="demonstration"
         )
         wiring.witness(site, database)
     return password

@@ -23,6 +23,7 @@ _PEOPLE = ("s.yilmaz", "m.aydin", "b.kaya", "z.demir", "h.oz", "svc-sosyal")
 _SITES = ("ebelediye.example.org", "www.example.com", "haber.example.net", "harita.example.org")
 _PAGES = ("/", "/giris", "/borc-sorgula", "/duyurular/2026", "/nobetci-eczane")
 _TURKEY = timedelta(hours=3)
+_DNS = 53
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,11 +66,11 @@ def _mac(address: str) -> str:
 
 def _firewall(rng: random.Random, at: datetime, number: int) -> str:
     outside = rng.choice(("198.51.100.7", "198.51.100.80", "203.0.113.180", "203.0.113.112", "192.0.2.44"))
-    action = "deny" if rng.random() < 0.06 + 0.01 * (number % 3) else "close"  # noqa: PLR2004 - a share of the story
-    return _session(rng, at, _inner(rng), outside, rng.choice((443, 443, 443, 80, 53)), action)
+    action = "deny" if rng.random() < 0.06 + 0.01 * (number % 3) else "close"
+    return _session(rng, at, _inner(rng), outside, rng.choice((443, 443, 443, 80, _DNS)), action)
 
 
-def _session(rng: random.Random, at: datetime, inner: str, outer: str, port: int, action: str) -> str:
+def _session(rng: random.Random, at: datetime, inner: str, outer: str, port: int, action: str) -> str:  # noqa: PLR0917 - one line of a log
     here = at + _TURKEY
     source_port, duration = rng.randrange(49152, 65535), rng.randrange(1, 300)
     nat = "" if action == "deny" else f"trandisp=snat transip=198.51.100.14 transport={rng.randrange(40000, 60000)} "
@@ -78,7 +79,7 @@ def _session(rng: random.Random, at: datetime, inner: str, outer: str, port: int
         f'<189>date={here:%Y-%m-%d} time={here:%H:%M:%S} devname="gw-merkez" devid="FG000000000000001" '
         f'eventtime={int(at.timestamp() * 1_000_000) * 1000} tz="+0300" logid="0000000013" type="traffic" '
         f'subtype="forward" level="notice" vd="root" srcip={inner} srcport={source_port} srcintf="lan" dstip={outer} '
-        f'dstport={port} dstintf="wan1" sessionid={rng.randrange(10**6, 10**8)} proto={17 if port == 53 else 6} '  # noqa: PLR2004 - DNS
+        f'dstport={port} dstintf="wan1" sessionid={rng.randrange(10**6, 10**8)} proto={17 if port == _DNS else 6} '
         f'action="{action}" policyid={rng.randrange(1, 40)} policyname="ic-ag-internet" {nat}duration={duration} '
         f'sentbyte={sent} rcvdbyte={received} srcmac="{_mac(inner)}" user="{rng.choice(_PEOPLE)}"'
     )
@@ -87,21 +88,23 @@ def _session(rng: random.Random, at: datetime, inner: str, outer: str, port: int
 def _lease(rng: random.Random, at: datetime) -> str:
     here, inner = at + _TURKEY, _inner(rng)
     name = f"PC-{inner.split('.')[-1]}"
-    return f"<30>{here:%b} {here.day:>2} {here:%H:%M:%S} dhcp-merkez dhcpd[811]: DHCPACK on {inner} to {_mac(inner)} ({name}) via eth1"
+    head = f"<30>{here:%b} {here.day:>2} {here:%H:%M:%S} dhcp-merkez dhcpd[811]:"
+    return f"{head} DHCPACK on {inner} to {_mac(inner)} ({name}) via eth1"
 
 
 def _hotspot(rng: random.Random, at: datetime) -> str:
     guest = f"10.50.0.{rng.randrange(10, 200)}"
     return (
         f"<134>1 {at:%Y-%m-%dT%H:%M:%S}.{at.microsecond // 1000:03d}Z park-wifi hotspot 4412 LOGIN "
-        f'[guest@32473 ip="{guest}" mac="{_mac(guest)}" phone="+90 555 000 {rng.randrange(10000):04d}"] konuk oturumu acildi'
+        f'[guest@32473 ip="{guest}" mac="{_mac(guest)}" phone="+90 555 000 {rng.randrange(10000):04d}"] '
+        "konuk oturumu acildi"
     )
 
 
 def _proxy(rng: random.Random, at: datetime) -> str:
     return (
-        f"{at.timestamp():.3f} {rng.randrange(20, 4000):6d} {_inner(rng)} TCP_MISS/200 {rng.randrange(500, 90_000)} GET "
-        f"http://{rng.choice(_SITES)}{rng.choice(_PAGES)} {rng.choice(_PEOPLE)} HIER_DIRECT/198.51.100.80 text/html"
+        f"{at.timestamp():.3f} {rng.randrange(20, 4000):6d} {_inner(rng)} TCP_MISS/200 {rng.randrange(500, 90_000)} "
+        f"GET http://{rng.choice(_SITES)}{rng.choice(_PAGES)} {rng.choice(_PEOPLE)} HIER_DIRECT/198.51.100.80 text/html"
     )
 
 

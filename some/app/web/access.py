@@ -12,8 +12,8 @@ from some.app.web.call import Call, Guest, call_of, guest, language_of, read_coo
 from some.errors import NotPermitted
 
 if TYPE_CHECKING:
+    from some.app.web.account_port import Visitor
     from some.app.web.edge import Edge
-    from some.app.web.ports import Visitor
 
 
 class SignInNeeded(NotPermitted):

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from some.actor import Permission
 from some.app.web import answers, frames, pictures, signing
+from some.app.web.account_port import Refused
 from some.app.web.pages import AccountPage, AdministrationPage
-from some.app.web.ports import Refused
 from some.errors import BadInput
 
 if TYPE_CHECKING:
@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
     from starlette.responses import Response
 
+    from some.app.web.account_port import TotpOffer
     from some.app.web.call import Call
-    from some.app.web.ports import TotpOffer
 
 TOKEN_PERMISSIONS = (
     Permission.STATUS_READ,

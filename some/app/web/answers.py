@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from traceback import extract_tb
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlsplit
 
@@ -22,9 +23,10 @@ from some.wording import marked
 if TYPE_CHECKING:
     from starlette.requests import Request
 
+    from some.app.web.account_port import Visitor
     from some.app.web.call import Guest
     from some.app.web.pages import Page
-    from some.app.web.ports import Bundle, Visitor
+    from some.app.web.ports import Bundle
 
 SEE_OTHER = 303
 
@@ -142,10 +144,7 @@ def _error_page(request: Request, error: Exception, visitor: Visitor | None) -> 
     seen = call_of(request, visitor) if visitor else guest(request)
     title = marked("Error")
     frame = frames.framed(call_of(request, visitor), title, "") if visitor else frames.bare(seen, title)
-    if isinstance(error, BadInput):
-        effect = f"{seen.fault(error)}. {seen._(effect)}"
-    else:
-        effect = seen._(effect)
+    effect = f"{seen.fault(error)}. {seen._(effect)}" if isinstance(error, BadInput) else seen._(effect)
     return page(seen, ErrorPage(frame, status, seen._(cause), effect, seen._(next_step), seen.request_id), status)
 
 
@@ -179,12 +178,17 @@ def _code(error: Exception, status: int) -> str:
 
 
 def unexpected(request: Request, error: Exception) -> Response:
-    """Return the page of an error that nobody foresaw, and leave its traceback in the diagnostics.
+    """Return the page of an error that nobody foresaw, and leave its kind and stack in the diagnostics.
 
-    The page needs no room below, because any of them may be what failed.
+    Neither message nor variables are written there: both may hold record contents. The page needs no room below,
+    because any of them may be what failed.
     """
     named("web").error(
-        "request.failed", request=request.scope["some.request_id"], path=request.url.path, exc_info=error
+        "request.failed",
+        request=request.scope["some.request_id"],
+        path=request.scope["route"].path if "route" in request.scope else "",
+        cause=type(error).__name__,
+        frames=[f"{frame.filename}:{frame.lineno} {frame.name}" for frame in extract_tb(error.__traceback__)],
     )
     if takes_tokens(request.url.path):
         return _failed_json(request, error)

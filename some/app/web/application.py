@@ -45,9 +45,9 @@ def create_app(ports: Ports) -> FastAPI:
     return app
 
 
-def _failed(request: Request, error: Exception) -> Response:
-    """Run in a worker thread, because the error page may ask who the visitor is."""
-    return answers.failed(request, error)
+async def _failed(request: Request, error: Exception) -> Response:
+    """Answer in a worker thread, because the error page may ask who the visitor is."""
+    return await run_in_threadpool(answers.failed, request, error)
 
 
 async def _error_page(request: Request, call_next: RequestResponseEndpoint) -> Response:

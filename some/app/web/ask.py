@@ -8,7 +8,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
-from some.app.web.pages import Pill
+from some.app.web.record_pages import Pill
 from some.clock import to_text
 from some.errors import BadInput
 from some.wording import marked

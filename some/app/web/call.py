@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from some.actor import Permission
 from some.app.accounts.outcomes import AccountFault
-from some.app.web.ports import Seat
+from some.app.web.account_port import Seat
 from some.index.query.tree import QueryFault
 from some.wording import DEFAULT_LANGUAGE, LANGUAGES
 
@@ -17,9 +17,10 @@ if TYPE_CHECKING:
 
     from starlette.requests import Request
 
+    from some.app.web.account_port import Visitor
     from some.app.web.display import Display
     from some.app.web.edge import Edge
-    from some.app.web.ports import Fact, Visitor
+    from some.app.web.ports import Fact
     from some.errors import SomeError
 
 MAX_AGENT = 200

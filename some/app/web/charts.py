@@ -1,4 +1,4 @@
-"""Charts as SVG made on the server: no inline style, x in per cent, a title for each bar; the page repeats the figures."""
+"""Charts as SVG made on the server: no inline style, x in per cent, titles on bars; the page repeats the figures."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class Part:
 
 def parts(histogram: Histogram, rest: str) -> tuple[Part, ...]:
     """Return the colours of a histogram; what the engine did not split stands last as `rest`."""
-    totals = {value: 0 for value in histogram.values}
+    totals = dict.fromkeys(histogram.values, 0)
     everything = 0
     for bucket in histogram.buckets:
         everything += bucket.total
@@ -89,7 +89,7 @@ def volume(histogram: Histogram, shown: Sequence[Part], display: Display, title:
         )
     pieces.append(Markup("</g>"))
     for place, bucket in enumerate(histogram.buckets):
-        pieces.append(_bar(bucket, place / count, 1 / count, top, shown, display))
+        pieces.append(_bar(bucket, place, count, top, shown=shown, display=display))
     step = max(1, -(-count // _LABELS))
     for place in range(0, count, step):
         label = _label(histogram, place, display)
@@ -113,19 +113,19 @@ def _label(histogram: Histogram, place: int, display: Display) -> str:
     return display.clock(moment)
 
 
-def _bar(bucket: Bucket, left: float, width: float, top: int, shown: Sequence[Part], display: Display) -> Markup:
+def _bar(bucket: Bucket, place: int, count: int, top: int, *, shown: Sequence[Part], display: Display) -> Markup:
     """Return one bucket, its parts stacked upwards in the order of `shown`."""
     y = float(_BASE)
     pieces = []
     for part in shown:
-        count = count_of(part, bucket, shown)
-        if count <= 0:
+        records = count_of(part, bucket, shown)
+        if records <= 0:
             continue
-        height = max(0.5, (_BASE - _TOP) * count / top)
+        height = max(0.5, (_BASE - _TOP) * records / top)
         y -= height
         pieces.append(
             Markup('<rect class="s{tone}" x="{x:.3f}%" width="{w:.3f}%" y="{y:.2f}" height="{h:.2f}"/>').format(
-                tone=part.tone, x=3 + 97 * left, w=97 * width * 0.92, y=y, h=height
+                tone=part.tone, x=3 + 97 * place / count, w=97 * 0.92 / count, y=y, h=height
             )
         )
     if not pieces:

@@ -1,4 +1,4 @@
-"""Numbers, sizes, times and durations as people here read them: `1.284.306`, `%41,8`, `43 sa 12 dk`, `23.11.2026 14:36`."""
+"""Numbers, sizes, times and durations as people here read them: `1.284.306`, `%41,8`, `23.11.2026 14:36`."""
 
 from __future__ import annotations
 

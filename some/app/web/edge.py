@@ -9,8 +9,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from ingest.ecs import Field
+    from some.app.web.account_port import AccountsDoor
     from some.app.web.assets import Assets
-    from some.app.web.ports import AccountsDoor, ArchiveView, AuditPort, WebSettings
+    from some.app.web.ports import ArchiveView, AuditPort, WebSettings
     from some.app.web.render import Renderer
     from some.app.web.tail import TailLog
     from some.clock import Clock

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from some.app.web.pages import Command, FirstRun
+from some.app.web.record_pages import Command, FirstRun
 
 if TYPE_CHECKING:
     from some.app.web.call import Call

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from some.app.web.ports import SealDetail
 
 ROOT_FILE = "tsa-root.pem"
+CUT = "\\\n  "
+"""A command goes on in the next line."""
 
 
 def commands(call: Call, detail: SealDetail) -> list[tuple[str, str]]:
@@ -40,7 +42,7 @@ def commands(call: Call, detail: SealDetail) -> list[tuple[str, str]]:
         call._("did this ledger sign the manifest?"),
         (
             "openssl",
-            f"pkeyutl -verify -rawin -pubin \\\n  -inkey {detail.key_file} -in {name}.manifest \\\n  -sigfile {name}.sig",
+            f"pkeyutl -verify -rawin -pubin {CUT}-inkey {detail.key_file} {CUT}-in {name}.manifest -sigfile {name}.sig",
         ),
         ("Signature Verified Successfully", ""),
     )
@@ -49,15 +51,15 @@ def commands(call: Call, detail: SealDetail) -> list[tuple[str, str]]:
         return steps
     step(
         call._("is this the root that the authority publishes?"),
-        ("openssl", f"x509 -in {ROOT_FILE} \\\n  -noout -fingerprint -sha256"),
+        ("openssl", f"x509 -in {ROOT_FILE} {CUT}-noout -fingerprint -sha256"),
         (_wrapped(detail.root_fingerprint), ""),
     )
+    at = int(row.stamped_at.timestamp())
     step(
         call._("do time and authority of the stamp hold?"),
         (
             "openssl",
-            f"ts -verify -data {name}.manifest \\\n  -in {name}.tsr -CAfile {ROOT_FILE} \\\n"
-            f"  -attime {int(row.stamped_at.timestamp())}",
+            f"ts -verify -data {name}.manifest {CUT}-in {name}.tsr -CAfile {ROOT_FILE} {CUT}-attime {at}",
         ),
         ("Verification: OK", ""),
     )

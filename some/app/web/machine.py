@@ -19,7 +19,7 @@ MAX_LIMIT = 1_000
 _FIRST = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-def search(call: Call, q: str, start: str, end: str, cursor: str, limit: int, order: str) -> dict[str, Any]:
+def search(call: Call, q: str, *, start: str, end: str, cursor: str, limit: int, order: str) -> dict[str, Any]:
     """Return a page of documents; raises QueryFault, BadInput."""
     query = records.read_query(call, q, q, moment("from", start), moment("to", end))
     records.written_down(call, query, live=False)

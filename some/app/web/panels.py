@@ -8,8 +8,8 @@ from ingest.ecs import FieldKind
 from some.actor import Permission
 from some.app.web import documents, frames
 from some.app.web.ask import Ask
-from some.app.web.pages import ChainLink, FieldValue, RecordPage, RecordPanel
 from some.app.web.ports import SealState
+from some.app.web.record_pages import ChainLink, FieldValue, RecordPage, RecordPanel
 from some.errors import BadInput, IntegrityError, NotFound, Unavailable
 from some.record import RecordRef
 from some.wording import marked

@@ -9,7 +9,7 @@ from some.actor import Permission
 from some.app.accounts import outcomes
 from some.app.accounts.outcomes import AccountFault
 from some.app.accounts.outcomes import Seat as DeskSeat
-from some.app.web.ports import (
+from some.app.web.account_port import (
     AccountRow,
     LinkOffer,
     Refused,
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from some.actor import Actor
     from some.app.accounts.desk import AccountsDesk
     from some.app.accounts.roles import RoleBook
-    from some.app.web.ports import LinkFilled, Seat
+    from some.app.web.account_port import LinkFilled, Seat
 
 SETUP = "setup"
 

@@ -7,17 +7,8 @@ from typing import TYPE_CHECKING
 
 from some.app.web import charts, documents, first_run, frames, panels
 from some.app.web.ask import QUICK, read_ask
-from some.app.web.pages import (
-    FieldEntry,
-    FieldGroup,
-    QueryBar,
-    RecordPanel,
-    RecordsPage,
-    Row,
-    TopEntry,
-    Volume,
-)
 from some.app.web.ports import SealState
+from some.app.web.record_pages import FieldEntry, FieldGroup, QueryBar, RecordPanel, RecordsPage, Row, TopEntry, Volume
 from some.errors import BadInput
 from some.index.engine import Query
 from some.index.query.bind import Options, understand

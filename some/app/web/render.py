@@ -1,4 +1,4 @@
-"""Jinja: one environment per language, autoescape on, undefined names an error; a template sees one context dataclass."""
+"""Jinja: one environment per language, autoescape on, undefined names an error, one context dataclass per page."""
 
 from __future__ import annotations
 

@@ -11,16 +11,9 @@ from urllib.parse import urlencode
 
 from some.actor import Permission
 from some.app.web import frames, hand_check
-from some.app.web.pages import (
-    ChainLink,
-    SealLine,
-    SealNote,
-    SealPanel,
-    SealsPage,
-    TileCell,
-    WallRow,
-)
+from some.app.web.pages import SealLine, SealNote, SealPanel, SealsPage, TileCell, WallRow
 from some.app.web.ports import SealState
+from some.app.web.record_pages import ChainLink
 from some.clock import to_text
 from some.errors import BadInput, NotFound
 

@@ -5,16 +5,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from some.app.web import answers, frames, pictures
+from some.app.web.account_port import LinkFilled, Refused, SecondStep
 from some.app.web.pages import CodesPage, LinkPage, SignInPage
-from some.app.web.ports import LinkFilled, Refused, SecondStep
 from some.errors import BadInput
 from some.wording import marked
 
 if TYPE_CHECKING:
     from starlette.responses import Response
 
+    from some.app.web.account_port import LinkOffer, SignedIn
     from some.app.web.call import Guest
-    from some.app.web.ports import LinkOffer, SignedIn
 
 _REFUSED = {
     "wrong": marked("User name or password is wrong."),

@@ -107,7 +107,7 @@ def _in_field(syntax: Syntax, field: Field, options: Options) -> Node:
     raise AssertionError(syntax)  # the grammar has no field inside the values of a field
 
 
-def _equal(literal: Literal, field: Field, options: Options) -> Node:
+def _equal(literal: Literal, field: Field, options: Options) -> Node:  # noqa: PLR0911 - one line for each kind of field
     if field.name in WHOLE_RECORD:
         return EVERYTHING if literal.starred else FreeText(_tokens(literal, options))
     if field.name == REF:
@@ -170,7 +170,7 @@ def _tokens(literal: Literal, options: Options) -> tuple[str, ...]:
             glued = False
     if not any(token.strip("*") for token in found):
         raise QueryFault(literal.column, "there is no letter and no digit to look for")
-    leading = found[0].startswith("*") or any(token.startswith("*") and token != "*" for token in found)
+    leading = found[0].startswith("*") or any(token.startswith("*") and token.strip("*") for token in found)
     if leading and not options.leading_wildcard:
         raise _leading(literal)
     return tuple(found)

@@ -44,7 +44,9 @@ def predicate(tree: Node | None, fields: Mapping[str, Field] = FIELD) -> Callabl
     return lambda document: tree is None or _matches(tree, document, fields)
 
 
-def _matches(node: Node, document: Mapping[str, Any], fields: Mapping[str, Field]) -> bool:
+def _matches(  # noqa: C901, PLR0911 - one branch for each kind of node
+    node: Node, document: Mapping[str, Any], fields: Mapping[str, Field]
+) -> bool:
     match node:
         case And(parts):
             return all(_matches(part, document, fields) for part in parts)

@@ -1,7 +1,7 @@
 """Tree to a DuckDB condition. Values travel as bound parameters only; column names come from the registry.
 
-SQL has three truths and the language has two: a missing field makes a leaf NULL. AND and OR carry NULL to where it counts
-as false, and `Not` is `IS NOT TRUE`, which is exact whatever stands inside.
+SQL has three truths and the language has two: a missing field makes a leaf NULL. AND and OR carry NULL to where it
+counts as false, and `Not` is `IS NOT TRUE`, which is exact whatever stands inside.
 """
 
 from __future__ import annotations
@@ -60,7 +60,8 @@ class _Writer:
         self.values: list[Any] = []
         self.columns: set[str] = set()
 
-    def write(self, node: Node) -> str:
+    def write(self, node: Node) -> str:  # noqa: C901, PLR0911 - one branch for each kind of node
+        """Return the condition of `node`; its values are appended in the order of their places."""
         match node:
             case And(parts):
                 return "(" + " AND ".join(self.write(part) for part in parts) + ")" if parts else "TRUE"
@@ -117,7 +118,7 @@ class _Writer:
             if last.find("*") == len(last) - 1 > 0:
                 self.values.append(f" {' '.join(tokens)[:-1]}")
                 return f"contains({column}, ?)"
-        patterns = ("[^ ]+" if token == "*" else token.replace("*", "[^ ]*") for token in tokens)
+        patterns = (token.replace("*", "[^ ]*") if token.strip("*") else "[^ ]+" for token in tokens)
         self.values.append(f" {' '.join(patterns)} ")
         return f"regexp_matches({column}, ?)"
 

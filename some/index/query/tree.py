@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 Value = str | int | float | bool
-"""keyword: str; ip: canonical str (IPv4-mapped as IPv4); long: int; double: float; boolean: bool; date: microseconds."""
+"""keyword: str; ip: canonical str (IPv4-mapped as IPv4); long: int; double: float; boolean: bool; date: µs."""
 
 
 class Op(StrEnum):

@@ -16,6 +16,7 @@ depends_on = None
 def upgrade() -> None:
     """Make the first tables."""
     _accounts()
+    _codes_and_brakes()
     _links_and_sessions()
     _tokens()
     _witness()
@@ -46,6 +47,9 @@ def _accounts() -> None:
         sa.ForeignKeyConstraint(["account_id"], ["account.id"], name=op.f("fk_account_role_account_id_account")),
         sa.PrimaryKeyConstraint("account_id", "role", name=op.f("pk_account_role")),
     )
+
+
+def _codes_and_brakes() -> None:
     op.create_table(
         "account_recovery_code",
         sa.Column("id", sa.Text(), nullable=False),

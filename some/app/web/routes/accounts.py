@@ -10,8 +10,8 @@ from starlette.responses import Response  # noqa: TC002 - FastAPI reads annotati
 from some.actor import Permission
 from some.app.web import account, answers, signing
 from some.app.web.access import public, requires
+from some.app.web.account_port import LinkFilled
 from some.app.web.call import Call, Guest  # noqa: TC001 - as above
-from some.app.web.ports import LinkFilled
 from some.wording import LANGUAGES
 
 router = APIRouter(include_in_schema=False)
@@ -23,7 +23,7 @@ _YEAR_S = 365 * 86_400
 
 @router.get("/giris")
 def sign_in_form(seen: Guest = public(), sonra: str = "/", dil: str = "") -> Response:
-    """The sign-in page; `dil` chooses its language."""
+    """Show the sign-in page; `dil` chooses its language."""
     response = answers.page(seen, signing.form(seen, sonra))
     if dil in LANGUAGES:
         answers.set_cookie(seen, response, "language", dil, _YEAR_S)
@@ -53,14 +53,14 @@ def sign_out(call: Call = requires(Permission.SELF_MANAGE)) -> Response:
 
 @router.get("/kurulum/{link}")
 def link_form(link: str, seen: Guest = public()) -> Response:
-    """The page behind a one-time link."""
+    """Show the page behind a one-time link."""
     page = signing.link(seen, link)
     return answers.page(seen, page, 200 if page.offer else 404)
 
 
 @router.post("/kurulum/{link}")
 def use_link(
-    link: str, password: Text, seen: Guest = public(), name: Text = "", display_name: Text = "", code: Text = ""
+    *, link: str, password: Text, seen: Guest = public(), name: Text = "", display_name: Text = "", code: Text = ""
 ) -> Response:
     """Use a one-time link."""
     return signing.link_used(seen, link, LinkFilled(name, display_name, password, code.replace(" ", "")))
@@ -68,7 +68,7 @@ def use_link(
 
 @router.get("/hesap")
 def show_account(call: Call = requires(Permission.SELF_MANAGE)) -> Response:
-    """One's own account."""
+    """Show one's own account."""
     return answers.page(call, account.page(call))
 
 
@@ -134,7 +134,7 @@ def set_preferences(
 
 @router.get("/yonetim")
 def show_administration(call: Call = requires(Permission.ACCOUNTS_MANAGE)) -> Response:
-    """All accounts."""
+    """Show all accounts."""
     return answers.page(call, account.administration(call))
 
 

@@ -25,6 +25,7 @@ def _json(content: Any, status: int = 200) -> Response:
 
 @router.get("/records", summary="Search records")
 def search(
+    *,
     call: Call = requires(Permission.RECORDS_SEARCH),
     q: Annotated[str, Query(max_length=4096, description="query, as in the pages")] = "",
     start: Annotated[str, Query(alias="from", max_length=40, description="RFC 3339, included")] = "",
@@ -34,7 +35,7 @@ def search(
     order: Annotated[str, Query(pattern="^(oldest|newest)$")] = "oldest",
 ) -> Response:
     """Return `documents`, `next_cursor` (null on the last page) and `findings`; a query fault is 400 with `column`."""
-    return _json(machine.search(call, q, start, end, cursor, limit, order))
+    return _json(machine.search(call, q, start=start, end=end, cursor=cursor, limit=limit, order=order))
 
 
 @router.get("/records/{ledger}/{segment}/{position}", summary="One record")

@@ -26,7 +26,7 @@ def show_today(call: Call = requires(Permission.STATUS_READ)) -> Response:
 
 
 @router.get("/git")
-def go(call: Call = requires(Permission.SELF_MANAGE), hedef: str = "") -> Response:
+def go(_call: Call = requires(Permission.SELF_MANAGE), hedef: str = "") -> Response:
     """Search or go to."""
     return answers.turn(jump.target(hedef))
 
@@ -51,6 +51,7 @@ def verify_record(ledger: str, segment: str, position: str, call: Call = require
 
 @router.post("/kayitlar/{ledger}/{segment}/{position}/paket")
 def export_record(
+    *,
     ledger: str,
     segment: str,
     position: str,

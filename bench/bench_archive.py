@@ -1,4 +1,4 @@
-"""Measure the archive: 1 MiB blocks of mixed 480-byte lines, durable records a second, CPU per record in both processes.
+"""Measure the archive: 1 MiB blocks of mixed 480-byte lines, durable records a second, CPU per record and process.
 
 Run from the repository's root: `.venv/bin/python bench/bench_archive.py [records]`. The block factory's own cost is
 taken off; the archive process's CPU is everything else in this process, the tree process tells its own.
@@ -23,13 +23,14 @@ LINE = 480
 BLOCK = 1024 * 1024
 IN_FLIGHT = 8
 PAYLOADS = 64
+FIREWALL = 0.6
 
 
 def line(rng: random.Random) -> bytes:
     """Return one line of 480 bytes with its LF, in the manner of a firewall or a proxy."""
     inner = f"10.{rng.randrange(256)}.{rng.randrange(256)}.{rng.randrange(1, 255)}"
     outer = f"198.51.100.{rng.randrange(1, 255)}"
-    if rng.random() < 0.6:
+    if rng.random() < FIREWALL:
         text = (
             f"<189>date=2026-11-23 time=11:{rng.randrange(60):02d}:{rng.randrange(60):02d} devname=gw-merkez "
             f'logid="0000000013" type="traffic" subtype="forward" level="notice" vd="root" srcip={inner} '
@@ -80,7 +81,12 @@ def main() -> None:
         started, cpu = time.perf_counter(), time.process_time()
         for number in range(wanted // per_block):
             block = RecordBlock(
-                datetime.now(UTC), "gw-merkez", "tcp:192.0.2.7:51234", RecordClass("access"), payloads[number % PAYLOADS], per_block
+                datetime.now(UTC),
+                "gw-merkez",
+                "tcp:192.0.2.7:51234",
+                RecordClass("access"),
+                payloads[number % PAYLOADS],
+                per_block,
             )
             waiting.append(archive.submit(block))
             if len(waiting) >= IN_FLIGHT:
@@ -108,7 +114,8 @@ def main() -> None:
     print(f"total                 {(own + tree) / records * 1e6:.2f} µs/record")
     print(f"stored                {stored / records:.1f} bytes/record")
     print(f"memory over start     {', '.join(f'{value:.0f}' for value in memory)} MB")
-    print(f"peak                  {peak('self'):.0f} MB here (with {PAYLOADS} MiB of payloads), {child_peak:.0f} MB tree process")
+    print(f"peak, archive process {peak('self'):.0f} MB, of which {PAYLOADS} MB are this program's payloads")
+    print(f"peak, tree process    {child_peak:.0f} MB")
 
 
 if __name__ == "__main__":

@@ -1,8 +1,8 @@
 """How fast the embedded index follows the archive, and how fast it answers: `python bench/bench_index.py [records]`.
 
 The stream is made here (seeded): firewall, proxy, web, DHCP and syslog lines of the sizes that a municipality's
-machines write, 200,000 different lines repeated as often as asked. Prints microseconds per record by step, the rate, the
-peak memory, bytes per record on disk, and the time of some questions. Files are in the page cache.
+machines write, 200,000 different lines repeated as often as asked. Prints microseconds per record by step, the rate,
+the peak memory, bytes per record on disk, and the time of some questions. Files are in the page cache.
 """
 # ruff: noqa: D102, D103, ARG001, ARG002 - small makers of one shape; a fake reader
 
@@ -185,9 +185,8 @@ def main() -> None:
                 f"{done / wall:,.0f} records/s; {wall / done * 1e6:.2f} us wall, {cpu / done * 1e6:.2f} us CPU a record"
             )
             for name in ("cutting", "parsing", "building", "writing", "waiting"):
-                print(
-                    f"  {name:<10} {getattr(steps, name) / done * 1e6:6.2f} us{' (beside)' if name == 'writing' else ''}"
-                )
+                note = {"writing": "CPU, beside", "waiting": "wall"}.get(name, "CPU")
+                print(f"  {name:<10} {getattr(steps, name) / done * 1e6:6.2f} us {note}")
             held = follower.catalogue.files()
             print(f"  {sum(one.size for one in held) / done:.1f} bytes a record in {len(held)} files")
             print(f"  peak memory {peak():.0f} MiB, {before:.0f} of them before the first record")

@@ -86,8 +86,9 @@ class Archive:
 
         `folder` is DATA/archive, `run` DATA/run, `keys` DATA/keys. `notes` is asked at every seal for what happened
         since the last call; its notes are kept until a manifest holds them.
-        Raises ArchiveHeld (Unavailable) where another process has the archive, Unavailable on a full disk, SettingsFault
-        for a bad ledger name, OSError (no permission, …) and UnknownState. A broken chain does not keep records out: see `ArchiveStatus.chain_fault`.
+        Raises ArchiveHeld (Unavailable) where another process has the archive, Unavailable on a full disk,
+        SettingsFault for a bad ledger name, OSError (no permission, …) and UnknownState. A broken chain does not keep
+        records out: see `ArchiveStatus.chain_fault`.
         """
         disk, options = disk or Disk(), options or ArchiveOptions()
         try:
@@ -217,8 +218,8 @@ class Archive:
             while self._turn():
                 pass
             fault = ""
-        except UnknownState as unknown:
-            fault = str(unknown)
+        except (UnknownState, OSError) as unknown:
+            fault = f"a write failed: {unknown}" if isinstance(unknown, OSError) else str(unknown)
             _log.error("archive.failed", text=fault)
         finally:  # whatever ended the thread, nobody waits for ever
             self._end(fault)
@@ -253,7 +254,7 @@ class Archive:
                 self._write(piece)
             except OSError as fault:
                 if not no_room(fault):
-                    raise UnknownState(f"a write failed: {fault}") from fault
+                    raise
                 _log.error("disk.filled", waiting=len(waiting))
                 self._set_state(ArchiveState.DISK_FULL, str(fault))
                 self._commit_audit(waiting)
@@ -268,7 +269,7 @@ class Archive:
                 self._reserve.spend(lambda: self._write(audit))
         except OSError as fault:
             if not no_room(fault):
-                raise UnknownState(f"a write failed: {fault}") from fault
+                raise
             self._hold(waiting)
         else:
             self._hold([one for one in waiting if one.block.record_class != AUDIT])
@@ -281,7 +282,7 @@ class Archive:
             one.future.set_exception(Unavailable("the disk is full; nothing of this was retained"))
 
     def _write(self, waiting: Sequence[Waiting]) -> None:
-        """Make `waiting` durable, all of it or nothing; raises OSError (no room, nothing kept) and UnknownState."""
+        """Make `waiting` durable. Raises OSError: no room, nothing is kept; any other, and UnknownState: who knows."""
         by_class: dict[str, list[Waiting]] = {}
         for one in waiting:
             by_class.setdefault(one.block.record_class, []).append(one)
@@ -311,7 +312,7 @@ class Archive:
                 self._disk.append(addition.segment.descriptor, addition.stored)
         except OSError as fault:
             if not no_room(fault):
-                raise UnknownState(f"a write failed: {fault}") from fault
+                raise
             try:
                 for addition in additions:
                     self._disk.truncate(addition.segment.path, addition.segment.size)

@@ -26,6 +26,7 @@ from some.errors import BadInput
 if TYPE_CHECKING:
     from retention.manifest import SealedSegment
     from retention.proof import RecordProof, Sealed, Source
+    from retention.tsa.token import CheckedToken
     from some.record import RecordRef
 
 _PSS = "1.2.840.113549.1.1.10"
@@ -130,8 +131,8 @@ class _Making:
                 )
             )
         else:
-            self._add_root(sealed)
-            self._add_token(sealed, earlier=False)
+            self._add_root(sealed.token)
+            self._add_token(sealed, sealed.token, earlier=False)
         self._add_previous()
         later = source.lister_of(sealed)
         if later is not None:
@@ -145,26 +146,22 @@ class _Making:
         digest = sha256(self._source.public_pem).hexdigest()
         self._steps.append(guide.signature_step(manifest_name(seal), signature.name, key.name, digest))
 
-    def _add_root(self, sealed: Sealed) -> None:
+    def _add_root(self, token: CheckedToken) -> None:
         """Add the root that this token's path ends in, and the certificates between, as PEM."""
-        token = sealed.token
-        if token is None:
-            return
-        root, *between = [x509.load_der_x509_certificate(der).public_bytes(Encoding.PEM) for der in token.path[:0:-1]]
+        above = reversed(token.path[1:] or token.path)
+        root, *between = [x509.load_der_x509_certificate(der).public_bytes(Encoding.PEM) for der in above]
         self.files[guide.ROOT] = root
         self._steps.append(guide.root_step(sha256(token.path[-1]).hexdigest()))
         for number, certificate in enumerate(between, 1):
             self.files[guide.intermediate_name(number)] = certificate
             self._steps.append(guide.intermediate_step(number, int(token.gen_time.timestamp())))
 
-    def _same_root(self, sealed: Sealed) -> bool:
-        mine = self._sealed.token
-        return mine is not None and sealed.token is not None and sealed.token.path[1:] == mine.path[1:]
+    def _token_under_same_root(self, sealed: Sealed) -> CheckedToken | None:
+        mine, other = self._sealed.token, sealed.token
+        return other if mine is not None and other is not None and other.path[1:] == mine.path[1:] else None
 
-    def _add_token(self, sealed: Sealed, *, earlier: bool) -> None:
-        token, seal = sealed.token, sealed.manifest.seal
-        if token is None:
-            return
+    def _add_token(self, sealed: Sealed, token: CheckedToken, *, earlier: bool) -> None:
+        seal = sealed.manifest.seal
         self.files[token_name(seal)] = sealed.reply
         words = guide.TokenWords(
             manifest=manifest_name(seal),
@@ -181,8 +178,9 @@ class _Making:
         seal = self._sealed.manifest.seal
         if seal > 1 and self._sealed.manifest.digest_of(token_name(seal - 1)) is not None:
             previous = self._source.sealed(seal - 1)
-            if self._same_root(previous):
-                self._add_token(previous, earlier=True)
+            token = self._token_under_same_root(previous)
+            if token is not None:
+                self._add_token(previous, token, earlier=True)
 
     def _add_later(self, later: Sealed) -> None:
         """Add the manifest that lists this token: it makes every byte of it evidence, and its own token renews it."""
@@ -191,8 +189,9 @@ class _Making:
         count = sum(1 for file in later.manifest.listed if file.name in self.files)
         self.add_manifest_step(name, count, (), partly=True)
         self._add_signature(later)
-        if self._same_root(later):
-            self._add_token(later, earlier=False)
+        token = self._token_under_same_root(later)
+        if token is not None:
+            self._add_token(later, token, earlier=False)
 
     def _add_checkpoint(self) -> None:
         seal = self._sealed.manifest.seal

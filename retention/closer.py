@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from retention.manifest import SealedSegment
     from some.durable import Disk
 
-_TREE_PROCESS = (sys.executable, "-m", "retention.closing")
+_TREE_PROCESS = (sys.executable, "-c", "from retention.closing import main; main()")
 _ATTEMPTS = 2
 _log = named("retention.closing")
 

@@ -228,7 +228,3 @@ def main() -> None:
     """Run as the tree process: Ctrl-C is the parent's business, the end of stdin is ours."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     serve(sys.stdin, sys.stdout, Disk())
-
-
-if __name__ == "__main__":
-    main()

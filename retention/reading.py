@@ -238,9 +238,9 @@ class _FrameCache:
         lines = segment.lines(place)
         size = sum(map(len, lines))
         with self._lock:
-            if key not in self._kept:
-                self._kept[key] = size, lines
-                self._left -= size
+            before, _ = self._kept.pop(key, (0, []))  # another thread may have been as fast
+            self._kept[key] = size, lines
+            self._left += before - size
             while self._left < 0:
                 self._left += self._kept.popitem(last=False)[1][0]
         return lines

@@ -89,11 +89,11 @@ def recover_segments(ledger: Ledger, sealed: set[int], published: Published | No
     for path in list(_segment_files(ledger)):
         if (seed := parse_seed_name(path.name)) is not None:
             seeds[seed] = path
-        elif (found := parse_segment_name(path.name)) is not None:
-            if found[0] in sealed or _recover_segment(ledger, found, published, disk, left):
-                numbers.add(found[0])
+        found = parse_segment_name(path.name)
+        if found is not None and (found[0] in sealed or _recover_segment(ledger, found, published, disk, left)):
+            numbers.add(found[0])
     for number in seeds.keys() - numbers:
-        disk.remove(seeds[number])  # (a missing one is fine) made for a segment that never came to be
+        disk.remove(seeds[number])  # made for a segment that never came to be; it may be gone already
     torn = [(path, found) for path in _segment_files(ledger) if (found := parse_torn_name(path.name)) is not None]
     left.torn = [path for path, _ in torn]
     left.next_number = max(

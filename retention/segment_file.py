@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import zstandard
 
-from retention.segment import MAX_FRAME_CONTENT, Frame, expand, frame_length, parse_table, table_length
+from retention.segment import MAX_FRAME_CONTENT, expand, frame_length, parse_table, table_length
 from some.errors import IntegrityError
 
 if TYPE_CHECKING:
@@ -62,9 +62,3 @@ def read_frame(descriptor: int, offset: int, length: int) -> bytes:
 def content_size(frame: bytes) -> int:
     """Return the content size that a frame's header claims, without expanding it."""
     return int(zstandard.frame_content_size(frame))
-
-
-def span_rows(rows: list[Frame], end: int) -> Iterator[tuple[Frame, int]]:
-    """Yield each frame with its length in the file."""
-    for row, stop in zip(rows, [*(row.offset for row in rows[1:]), end], strict=True):
-        yield row, stop - row.offset

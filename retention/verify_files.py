@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 from dataclasses import dataclass
@@ -71,17 +72,18 @@ def read_whole(path: Path, limit: int) -> bytes:
     """Return the content of `path`, a regular file of at most `limit` bytes; raises FileFault."""
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-    except FileNotFoundError as fault:
-        raise FileFault("file.missing", f"{path.name} is missing") from fault
     except OSError as fault:
-        raise FileFault("file.unreadable", f"{path.name} cannot be opened: {fault.strerror}") from fault
-    with os.fdopen(descriptor, "rb") as stream:
+        code = "file.missing" if fault.errno == errno.ENOENT else "file.unreadable"
+        raise FileFault(code, f"{path.name} cannot be opened: {fault.strerror}") from fault
+    try:
         found = os.fstat(descriptor)
         if not stat.S_ISREG(found.st_mode):
             raise FileFault("file.kind", f"{path.name} is no regular file")
         if found.st_size > limit:
             raise FileFault("file.size", f"{path.name} has {found.st_size} bytes; {limit} is the limit")
-        try:
+        with os.fdopen(descriptor, "rb", closefd=False) as stream:
             return stream.read(limit)
-        except OSError as fault:
-            raise FileFault("file.unreadable", f"{path.name} cannot be read: {fault.strerror}") from fault
+    except OSError as fault:
+        raise FileFault("file.unreadable", f"{path.name} cannot be read: {fault.strerror}") from fault
+    finally:
+        os.close(descriptor)

@@ -153,7 +153,7 @@ class _Seal:
         name = manifest_name(self._seal)
         try:
             manifest = Manifest.parse(text)
-        except IntegrityError as fault:
+        except (IntegrityError, OverflowError) as fault:
             self._error("manifest.damaged", name, str(fault))
             return None
         if (manifest.ledger, manifest.seal) != (self._order.ledger, self._seal):

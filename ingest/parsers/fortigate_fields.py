@@ -43,13 +43,10 @@ _PORTS = {
     "srcport": "source.port", "dstport": "destination.port", "transport": "source.nat.port",
     "tranport": "destination.nat.port", "locport": "source.port", "remport": "destination.port",
 }  # fmt: skip
-_COUNTS = {
-    "sentbyte": "source.bytes", "rcvdbyte": "destination.bytes", "sentpkt": "source.packets",
-    "rcvdpkt": "destination.packets",
-}  # fmt: skip
+_COUNTS = {"sentbyte": "source.bytes", "rcvdbyte": "destination.bytes"}
 _MACS = {"srcmac": "source.mac", "dstmac": "destination.mac", "mac": "client.mac"}
 _WORDS = {
-    "action": "event.action", "app": "network.application", "appcat": "rule.category", "catdesc": "rule.category",
+    "action": "event.action", "app": "network.application", "catdesc": "rule.category",
     "policyid": "rule.id", "policyname": "rule.name", "sessionid": "some.session.id", "srcname": "source.domain",
     "dstname": "destination.domain", "srcintf": "observer.ingress.interface.name",
     "dstintf": "observer.egress.interface.name", "user": "source.user.name", "unauthuser": "some.unverified_user",

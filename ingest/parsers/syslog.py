@@ -103,10 +103,14 @@ class Headers:
     def _columns(self, form: Form, priorities: Sequence[str | None], matches: Sequence[re.Match[str]]) -> Columns:
         columns: Columns = {}
         if any(priorities):
-            found = self._priorities.column(priorities)
-            columns["log.syslog.priority"] = [priority for priority, _, _ in found]
-            columns["log.syslog.facility.code"] = [facility for _, facility, _ in found]
-            columns["log.syslog.severity.code"] = [severity for _, _, severity in found]
+            found = [self._priorities[text] for text in set(priorities)]
+            if len(found) == 1:  # as with most senders: one priority for all they say
+                found *= len(priorities)
+            else:
+                found = self._priorities.column(priorities)
+            columns["log.syslog.priority"] = [one[0] for one in found]
+            columns["log.syslog.facility.code"] = [one[1] for one in found]
+            columns["log.syslog.severity.code"] = [one[2] for one in found]
         for name, group in (
             ("log.syslog.hostname", form.host),
             ("log.syslog.appname", form.application),

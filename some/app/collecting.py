@@ -20,7 +20,7 @@ from ingest.collectors.syslog_udp import SyslogUdp
 from ingest.framing import Framing
 from ingest.intake import Intake
 from retention.seal_timer import SealTimer
-from some.app import wiring
+from some.app import allocator, wiring
 from some.app.tail_memory import TailMemory
 from some.app.traffic import Traffic
 from some.clock import from_text
@@ -42,6 +42,7 @@ log = named("app.collecting")
 
 def run(site: Site) -> int:
     """Collect until SIGTERM or SIGINT; return the exit code (91 where the disk left us not knowing)."""
+    allocator.give_back()
     return asyncio.run(_run(site))
 
 

@@ -50,7 +50,7 @@ class SyslogUdp(_Section):
     enabled: bool = Field(True, description="listen at all")
     host: str = Field(EVERYWHERE, description="address to listen on; :: for IPv6 too")
     port: Port = Field(5514, description="UDP port; below 1024 needs CAP_NET_BIND_SERVICE")
-    receive_buffer: int = Field(64 * MIB, ge=4096, le=1024 * MIB, description="socket buffer to ask for, bytes")
+    receive_buffer: int = Field(256 * MIB, ge=4096, le=1024 * MIB, description="socket buffer to ask for, bytes")
 
 
 class SyslogTcp(_Section):
@@ -75,7 +75,7 @@ class Collect(_Section):
 
     default_class: str = Field("access", pattern=r"^[a-z][a-z0-9_]{0,31}$", description="class of an undeclared source")
     max_message: int = Field(65536, ge=480, le=16 * MIB, description="longer syslog messages are kept truncated, bytes")
-    pending: int = Field(32 * MIB, ge=MIB, le=1024 * MIB, description="received bytes that may wait for the disk")
+    pending: int = Field(8 * MIB, ge=MIB, le=1024 * MIB, description="received bytes that may wait for the disk")
     syslog_udp: SyslogUdp = SyslogUdp()
     syslog_tcp: SyslogTcp = SyslogTcp()
     files: tuple[TailedFile, ...] = Field((), description="files to follow")

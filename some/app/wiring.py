@@ -17,7 +17,6 @@ from retention.options import ArchiveOptions
 from retention.reading import ArchiveReader
 from retention.remote import RemoteArchive
 from retention.socket_server import SocketServer
-from some import audit, outbox
 from some.actor import local_actor
 from some.durable import Disk
 from some.errors import SettingsFault, SomeError, Unavailable, UnknownState
@@ -206,12 +205,16 @@ def accounts_holding_too_much(desk: AccountsDesk) -> list[str]:
 
 def audit_waits(made: Database) -> bool:
     """Say whether an audit entry waits for its witness."""
+    from some import audit, outbox  # noqa: PLC0415 - SQLAlchemy only where state is touched
+
     with made.reading() as session:
         return bool(outbox.waiting(session, audit.OUTBOX_KIND, 1))
 
 
 def witness(site: Site, made: Database) -> int:
     """Append waiting audit entries to the archive now; where the archive is away they wait for the worker."""
+    from some import audit  # noqa: PLC0415 - SQLAlchemy only where state is touched
+
     try:
         with open_sink(site) as sink:
             return audit.relay(made, sink, site.clock)

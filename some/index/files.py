@@ -1,13 +1,15 @@
 """Parquet files of the embedded index: written whole, named by what they hold, checked by their digest.
 
-`<class>/<YYYYMMDDHH of reception>/<segment>-<position>-<rows>-<level>.parquet`. No record is in two files, so a name is
-never used twice for different rows.
+`<class>/<YYYYMMDDHH of reception>/<segment>-<position>-<rows>-<level>-<random>.parquet`: first record, number of
+records, how often they were merged. The random part makes a name unique for ever, also across rebuilds, so a reader may
+remember a file's footer, or its damage, by name.
 """
 
 from __future__ import annotations
 
 import hashlib
 import os
+import secrets
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -92,9 +94,9 @@ def write_one(folder: Path, disk: Disk, pile: tuple[str, int], table: pa.Table, 
 
 
 def path_of(record_class: str, hour: int, low: tuple[int, int], rows: int, level: int) -> str:
-    """Return the relative path of a file by what it holds."""
+    """Return a new relative path for a file, by what it holds."""
     text = f"{from_us(0) + timedelta(hours=hour):%Y%m%d%H}"
-    return f"{record_class}/{text}/{low[0]:06d}-{low[1]:06d}-{rows}-{level}{SUFFIX}"
+    return f"{record_class}/{text}/{low[0]:06d}-{low[1]:06d}-{rows}-{level}-{secrets.token_hex(4)}{SUFFIX}"
 
 
 def _range(table: pa.Table) -> tuple[tuple[int, int], tuple[int, int]]:

@@ -25,8 +25,8 @@ from some.record import Cursor
 
 LINES = [
     b'date=2026-11-23 time=13:00:0%d devname="fw" devid="F" tz="+0300" logid="0000000013" type="traffic" '
-    b'subtype="forward" level="notice" srcip=10.0.0.%d srcport=%d dstip=198.51.100.9 dstport=443 proto=6 action="close" '
-    b'user="kullan\xc4\xb1c\xc4\xb1%d"' % (number % 10, number % 7, 1024 + number, number % 3)
+    b'subtype="forward" level="notice" srcip=10.0.0.%d srcport=%d dstip=198.51.100.9 dstport=443 proto=6 '
+    b'action="close" user="kullan\xc4\xb1c\xc4\xb1%d"' % (number % 10, number % 7, 1024 + number, number % 3)
     for number in range(60)
 ]
 AUDIT = b'{"entry":"e1","kind":"k","time":"t","actor":"a","digest":"d"}'

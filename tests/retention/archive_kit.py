@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import errno
-from concurrent.futures import Future
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -20,6 +19,7 @@ from some.record import Appended, Cursor, RecordBlock, RecordClass, RecordRef
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
+    from concurrent.futures import Future
 
 NAME = "dugum1"
 TIME = datetime(2026, 11, 23, 9, 0, 0, 123456, tzinfo=UTC)
@@ -174,7 +174,7 @@ class Site:
                 self.unknown.remove(message)
 
     def must_hold(self) -> list[str]:
-        """Everything acknowledged can be read where it was said to be; returns the messages in the archive, in order."""
+        """Everything acknowledged can be read where it was said to be; returns all messages, in order."""
         with self.reader() as reader:
             found = reader.get_many(self.acknowledged)
             assert {ref: record.raw.decode() for ref, record in found.items()} == self.acknowledged

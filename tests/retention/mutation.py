@@ -14,6 +14,13 @@ if TYPE_CHECKING:
 MASKS = (0x01, 0x20, 0x80)
 
 
+def seed_of_this_run() -> int:
+    """Return SOME_SEED, else a fresh seed; it is printed, and pytest shows it when the test fails."""
+    seed = int(os.environ.get("SOME_SEED") or random.SystemRandom().randrange(2**32))
+    print(f"SOME_SEED={seed}")  # noqa: T201 - to run the same sample again
+    return seed
+
+
 def places(folder: Path, *, sample: int | None, apart: Collection[str] = ()) -> list[tuple[Path, int, int]]:
     """Return (file, offset, mask): every byte of every file once, or `sample` of them and every file at least twice.
 
@@ -23,9 +30,9 @@ def places(folder: Path, *, sample: int | None, apart: Collection[str] = ()) -> 
         path for path in folder.rglob("*") if path.is_file() and path.stat().st_size and path.name not in apart
     )
     every = [(path, offset) for path in files for offset in range(path.stat().st_size)]
-    seed = int(os.environ.get("SOME_SEED", random.SystemRandom().randrange(2**32)))
-    print(f"mutations: SOME_SEED={seed}, {len(every)} bytes in {len(files)} files, sample {sample or 'all'}")  # noqa: T201 - the seed must be seen when a test fails
-    chooser = random.Random(seed)
+    count = "all" if sample is None else sample
+    print(f"{len(every)} bytes in {len(files)} files, altered: {count}")  # noqa: T201 - how much was tried
+    chooser = random.Random(seed_of_this_run())
     if sample is not None and sample < len(every):
         chosen = chooser.sample(every, sample)
         for path in files:

@@ -1,10 +1,12 @@
 from __future__ import annotations
 
 import threading
-from concurrent.futures import Future
 from datetime import timedelta
+from typing import TYPE_CHECKING
 
 import pytest
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec
 from archive_kit import NAME, PATIENT_S, SMALL, TIME, FaultyDisk, Site, abandon, block, done
 
 from retention.archive import Archive
@@ -14,6 +16,9 @@ from retention.segment import MAX_FRAME_CONTENT
 from some.clock import SimulatedClock, SystemClock
 from some.errors import BadInput, IntegrityError, SettingsFault, Unavailable, UnknownState
 from some.record import RecordBlock, RecordClass
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future
 
 
 @pytest.fixture
@@ -259,6 +264,48 @@ def test_a_fault_while_appending_loses_nothing_that_was_acknowledged(site, step,
     )
 
 
+def test_what_was_kept_before_a_fault_in_the_same_turn_stays_kept(site):
+    entered, go_on = threading.Event(), threading.Event()
+
+    class Slow(FaultyDisk):
+        def sync(self, descriptor):
+            entered.set()
+            assert go_on.wait(PATIENT_S)
+            super().sync(descriptor)
+
+    site.disk = Slow()
+    archive = site.open(options=ArchiveOptions(reserve_bytes=0, commit_bytes=1))
+    futures = [archive.submit(block("0"))]
+    assert entered.wait(PATIENT_S)
+    futures += [archive.submit(block(f"{number}")) for number in (1, 2, 3)]
+    site.disk.plan("sync", "", "failed", skip=2)
+    go_on.set()
+    for number in (0, 1):
+        site.remember(done(futures[number]), [f"{number}"])
+    for future in futures[2:]:
+        with pytest.raises(UnknownState):
+            done(future)
+    archive.close()
+    site.unknown = ["2"]
+    with site.open(disk=FaultyDisk()) as again:
+        again.check()
+        assert site.must_hold() == ["0", "1", "2"]
+
+
+def test_a_word_to_readers_that_could_not_be_given_at_closing_is_given_by_the_next_commit(site):
+    site.disk = disk = FaultyDisk()
+    with site.open() as archive:
+        site.append(archive, "bir")
+        disk.plan("publish", "", "failed")
+        archive.rotate()
+        archive._cuts._worker.submit(int).result(PATIENT_S)
+        assert disk.hits == 1
+        site.must_hold()
+        site.append(archive, "iki")
+        archive.check()
+        site.must_hold()
+
+
 def test_whatever_ends_the_disk_thread_nobody_waits_for_ever(site):
     """Also a defect of ours: the promise of every block is kept or broken, never forgotten."""
 
@@ -330,4 +377,24 @@ def test_check_sees_a_flipped_byte(site):
         path.write_bytes(stored)
         with pytest.raises(IntegrityError):
             archive.check()
-    assert NAME == archive.ledger
+        stored[12] ^= 1
+        path.write_bytes(stored)
+        archive.check()
+        signature = site.ledger.signature(1)
+        kept = signature.read_bytes()
+        signature.write_bytes(bytes(64))
+        with pytest.raises(IntegrityError, match="not signed"):
+            archive.check()
+        signature.write_bytes(kept)
+        pem = site.ledger.public_key.read_bytes()
+        other = ec.generate_private_key(ec.SECP256R1()).public_key()
+        site.ledger.public_key.write_bytes(
+            other.public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
+        )
+        with pytest.raises(IntegrityError, match="Ed25519"):
+            archive.check()
+        site.ledger.public_key.write_bytes(pem)
+        (site.root / "run" / "durable").write_bytes(b"")
+        with pytest.raises(IntegrityError, match="run/durable"):
+            archive.check()
+    assert archive.ledger == NAME

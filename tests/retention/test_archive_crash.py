@@ -1,7 +1,10 @@
 from __future__ import annotations
 
 import shutil
+import tempfile
 from hashlib import sha256
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from archive_kit import FaultyDisk, Killed, Site, abandon
@@ -9,12 +12,14 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from retention.layout import Ledger
 from retention.manifest import Manifest
 from retention.recovery import recover_segments
 from retention.sealing import SealMade
 from some.durable import Disk
 from some.errors import UnknownState
+
+if TYPE_CHECKING:
+    from retention.layout import Ledger
 
 
 @pytest.fixture
@@ -157,9 +162,6 @@ class ArchiveMachine(RuleBasedStateMachine):
 
     @initialize(where=st.randoms(use_true_random=True))
     def start(self, where):
-        import tempfile
-        from pathlib import Path
-
         self.folder = tempfile.mkdtemp()
         self.site = Site(Path(self.folder), disk=FaultyDisk())
         self.archive = self.site.open()
@@ -196,7 +198,10 @@ class ArchiveMachine(RuleBasedStateMachine):
         self.site.disk = FaultyDisk()
         self.archive = self.site.open()
 
-    @rule(step=st.sampled_from([("append", ".zst"), ("sync", ""), ("publish", "")]), mode=st.sampled_from(["failed", "persisted"]))
+    @rule(
+        step=st.sampled_from([("append", ".zst"), ("sync", ""), ("publish", "")]),
+        mode=st.sampled_from(["failed", "persisted"]),
+    )
     def fail_while_appending(self, step, mode):
         self.archive._cuts._worker.submit(int).result()  # closing publishes too; it is not what fails here
         self.site.disk.plan(*step, mode)
@@ -206,7 +211,10 @@ class ArchiveMachine(RuleBasedStateMachine):
         self.site.disk = FaultyDisk()
         self.archive = self.site.open()
 
-    @rule(step=st.sampled_from([("write_new", ".manifest"), ("replace", "head"), ("write_new", ".sig")]), mode=st.sampled_from(["failed", "persisted"]))
+    @rule(
+        step=st.sampled_from([("write_new", ".manifest"), ("replace", "head"), ("write_new", ".sig")]),
+        mode=st.sampled_from(["failed", "persisted"]),
+    )
     def fail_while_sealing(self, step, mode):
         self.site.disk.plan(*step, mode)
         with pytest.raises(UnknownState):

@@ -4,6 +4,7 @@ import errno
 import os
 import subprocess
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from archive_kit import PATIENT_S, SMALL, FullDisk, Site, block, done
@@ -166,7 +167,7 @@ def test_no_room_for_a_new_segment_leaves_neither_file_nor_seed(site):
             return super().open_append(path, mode)
 
         def append(self, descriptor, content):
-            if ".seed" not in os.readlink(f"/proc/self/fd/{descriptor}"):
+            if ".seed" not in Path(f"/proc/self/fd/{descriptor}").readlink().name:
                 super().append(descriptor, content)
 
     site.disk = disk = NoNames(MIB)
@@ -204,12 +205,13 @@ def test_a_fault_other_than_no_room_while_the_disk_is_full_stops_the_archive(sit
                 raise OSError(errno.EIO, "broken")
             super().write_new(path, content, mode)
 
-    site.disk = disk = Failing(2 * MIB)
-    archive = site.open()
+    site.disk = disk = Failing(9 * MIB)
+    archive = site.open(options=replace(SMALL, reserve_bytes=8 * MIB, segment_bytes=1))
     site.append(archive, "önce")
     disk.room = 0
     waiting = archive.submit(block("bekleyen"))
     wait_until_full(archive)
+    site.append(archive, "{1}", name="audit")
     disk.broken = True
     with pytest.raises(UnknownState):
         done(archive.submit(block("{}", name="audit")))
@@ -230,6 +232,24 @@ def test_a_segment_that_got_no_record_leaves_no_trace(site):
     archive.close()
     with site.open(disk=FullDisk(9 * MIB)) as again:
         again.check()
+
+
+def test_a_class_that_got_no_room_beside_one_that_did_leaves_no_trace(site):
+    site.disk = disk = FullDisk(9 * MIB)
+    archive = site.open(options=replace(SMALL, reserve_bytes=8 * MIB))
+    disk.room = 40  # enough for the seed
+    waiting = archive.submit(block(noise(4000)))
+    wait_until_full(archive)
+    assert site.append(archive, "{1}", name="audit").first.segment == 2
+    archive.check()
+    archive.close()
+    with pytest.raises(Unavailable):
+        done(waiting)
+    assert not site.ledger.seed(1).exists()
+    with site.open(disk=FullDisk(9 * MIB)) as again:
+        assert site.append(again, "yeni").first.segment == 3
+        again.check()
+    site.must_hold()
 
 
 def test_a_reserve_that_cannot_grow_gives_back_what_it_took(tmp_path):

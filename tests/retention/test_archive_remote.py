@@ -127,7 +127,17 @@ def test_what_a_dying_process_did_not_answer_is_unknown(site):
             remote.seal()
 
 
-@pytest.mark.parametrize("answer", [b"\x00\x00\x00\x03\x10[]", b"\x00\x00\x00\x03\x11[]", b"\x00\x00", b"\xff\xff\xff\xff\x10", b"\x00\x00\x00\x01\x63", b"\x00\x00\x00\x09\x10ab"])
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b"\x00\x00\x00\x03\x10[]",
+        b"\x00\x00\x00\x03\x11[]",
+        b"\x00\x00",
+        b"\xff\xff\xff\xff\x10",
+        b"\x00\x00\x00\x01\x63",
+        b"\x00\x00\x00\x09\x10ab",
+    ],
+)
 def test_a_broken_answer_is_unknown_too(site, answer):
     site.open().close()
     with pretending(path_of(site)) as listener, RemoteArchive.connect(path_of(site)) as remote:
@@ -269,7 +279,7 @@ def test_a_stale_socket_is_replaced(site):
 
 def test_a_client_that_goes_away_does_not_stop_the_server(site):
     site.disk = disk = FullDisk(2 * 2**20)
-    with serving(site) as (archive, server):
+    with serving(site) as (archive, _):
         connection = socket.socket(socket.AF_UNIX)
         connection.connect(str(path_of(site)))
         disk.room = 0
@@ -338,7 +348,10 @@ def test_open_sink_uses_the_socket_where_the_archive_runs(site):
 def test_open_sink_waits_a_little_for_a_holder_without_socket(site):
     site.open().close()
     lock = ArchiveLock(site.root / "run" / "archive.lock")
-    with pytest.raises(Unavailable, match="held by another process"), open_sink(*site.places, clock=SystemClock(), patience_s=0):
+    with (
+        pytest.raises(Unavailable, match="held by another process"),
+        open_sink(*site.places, clock=SystemClock(), patience_s=0),
+    ):
         pytest.fail("opened")
     threading.Timer(0.1, lock.release).start()
     with open_sink(*site.places, clock=SystemClock(), options=SMALL) as sink:

@@ -1,13 +1,15 @@
 from __future__ import annotations
 
 import errno
-import os
 import threading
 from datetime import timedelta
 from hashlib import sha256
 
 import pytest
 from archive_kit import SMALL, TIME, FaultyDisk, Killed, Site, abandon, block
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from retention.checkpoint import Checkpoint, open_note
 from retention.head import Head
@@ -15,7 +17,7 @@ from retention.layout import token_name
 from retention.manifest import Manifest, Note
 from retention.seal_timer import SealTimer
 from retention.sealing import SealMade
-from retention.signer import Signer
+from retention.signer import Signer, _private_pem
 from some.clock import SimulatedClock, SystemClock
 from some.durable import Disk
 from some.errors import IntegrityError, Unavailable, UnknownState
@@ -44,7 +46,7 @@ def arrive(site: Site, seal: int, content: bytes = b"a token") -> None:
     (site.ledger.arrived / token_name(seal)).touch()
 
 
-@pytest.mark.parametrize("step", STEPS, ids=lambda step: "-".join(step))
+@pytest.mark.parametrize("step", STEPS, ids="-".join)
 @pytest.mark.parametrize("mode", ["failed", "persisted", "killed", "killed_after"])
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
 def test_a_fault_while_sealing_leaves_one_unbroken_chain(site, step, mode):
@@ -123,7 +125,7 @@ def test_a_manifest_beyond_the_head_that_does_not_fit_is_set_aside_and_nothing_i
     path.write_bytes({
         "cut": text[:-30],
         "other ledger": text.replace(b"# ledger dugum1", b"# ledger dugum2"),
-        "segment": text.replace(b"# segment 000002 access records 1 bytes", b"# segment 000002 access records 1 bytes 1"),
+        "segment": text.replace(b" access records 1 bytes", b" access records 1 bytes 1"),
         "number": text.replace(b"# seal 2", b"# seal 3"),
         "past": text.replace(past, b"0" * 64),
         "key": text.replace(key, b"0" * 64),
@@ -179,8 +181,6 @@ def _no_key_in_file(site):
 
 
 def _other_kind_of_key(site):
-    from cryptography.hazmat.primitives import serialization
-    from cryptography.hazmat.primitives.asymmetric import ec
 
     key = ec.generate_private_key(ec.SECP256R1())
     pem = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
@@ -188,9 +188,6 @@ def _other_kind_of_key(site):
 
 
 def _other_key(site):
-    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-
-    from retention.signer import _private_pem
 
     (site.root / "keys" / "dugum1.key").write_bytes(_private_pem(Ed25519PrivateKey.generate()))
 
@@ -475,6 +472,21 @@ def test_the_seal_timer_goes_on_after_a_seal_that_failed(caplog):
     assert len(seals) == 3
 
 
+def test_the_seal_timer_does_not_seal_early():
+    clock, waits = SimulatedClock(TIME), []
+
+    class Ticking(threading.Event):
+        def wait(self, timeout=None):
+            waits.append(timeout)
+            clock.advance(1000)
+            return len(waits) > 9
+
+    seals = []
+    SealTimer(clock, 3600, TIME).run(lambda: seals.append(clock.now()), Ticking())
+    assert [(moment - TIME).total_seconds() for moment in seals] == [4000, 8000]
+    assert len(waits) == 10
+
+
 def test_a_segment_rolled_after_the_rotation_waits_for_the_next_seal(site):
     """What a seal covers ends at its closing time."""
     entered, go_on = threading.Event(), threading.Event()
@@ -511,4 +523,4 @@ def test_stage_files_of_the_stamping_process_are_left_alone(site):
     site.open().close()
     assert theirs.exists()
     assert not ours.exists()
-    assert os.listdir(site.ledger.arrived) == []
+    assert list(site.ledger.arrived.iterdir()) == []

@@ -14,7 +14,7 @@ import pytest
 from ledger_builder import Builder, line
 from small_authority import Authority
 
-from retention.bundle import Bundle, export_record, export_seal
+from retention.bundle import Bundle, export_record, export_seal, write_files
 from retention.manifest import ListedFile
 from retention.proof import Source
 from retention.segment import leaf
@@ -365,3 +365,10 @@ def test_records_of_many_groups_have_a_path(tmp_path, stock):
     for position in (0, 4095, 4096, 8191, 8192, 8268):
         bundle = export_record(source_of(builder), RecordRef("dugum1", 1, position), tmp_path / f"bundle{position}")
         assert passes(bundle, stock, tmp_path)
+
+
+@pytest.mark.parametrize("name", ["out", "out.zip"])
+def test_half_made_output_is_removed(tmp_path, name):
+    with pytest.raises(FileNotFoundError):
+        write_files(tmp_path / name, {"a": b"there", "b": tmp_path / "missing"})
+    assert not list(tmp_path.iterdir())

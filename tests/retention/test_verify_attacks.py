@@ -492,3 +492,15 @@ def test_digests_speak_of_content_so_recompression_is_seen_only_in_the_table(bui
     verdict = verify(builder.options())
     assert codes(verdict) == []
     assert sha256(content).hexdigest() == builder.parsed[1].segments[0].sha256
+
+
+@pytest.mark.parametrize("moment", [b"0001-01-01T00:00:00.0+23:59", b"9999-12-31T23:59:59.9-23:59"])
+def test_times_outside_the_calendar_do_not_stop_the_verifier(builder, moment):
+    """Python cannot hold these as UTC; the manifest is damaged, the rest is checked."""
+    path = builder.ledger.manifest(2)
+    text = path.read_bytes()
+    first = text.index(b" first ") + 7
+    path.write_bytes(text[:first] + moment + text[first + 27 :])
+    verdict = verify(builder.options())
+    assert "manifest.damaged" in errors(verdict)
+    assert verdict.records == 3 * 305

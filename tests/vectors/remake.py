@@ -108,7 +108,7 @@ def largest_power_below(count: int) -> int:
 
 
 def tree_of(count: int) -> bytes:
-    """Section 5, over lines `record 0`, `record 1`, …"""
+    """Section 5, over lines `record 0`, `record 1` and so on."""
     return mth([leaf(at, b"record %d" % at) for at in range(count)])
 
 
@@ -118,7 +118,7 @@ def ct_root(count: int) -> bytes:
 
 
 def path_vector(index: int, size: int) -> dict[str, Any]:
-    """Return a path over leaves SHA-256("0"), SHA-256("1"), …"""
+    """Return a path over leaves SHA-256("0"), SHA-256("1") and so on."""
     leaves = [sha256(b"%d" % at).digest() for at in range(size)]
     return {"index": index, "size": size, "root": mth(leaves).hex(), "path": [one.hex() for one in path(index, leaves)]}
 

@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
+import shutil
+import socket
 import sys
+import threading
+from contextlib import contextmanager
 from gettext import GNUTranslations, NullTranslations
 from io import BytesIO
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
+import uvicorn
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
+from playwright.sync_api import sync_playwright
 from starlette.testclient import TestClient
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 sys.path.insert(0, str(Path(__file__).parent))
 
@@ -75,3 +85,79 @@ def admin(app):
 def analyst(app):
     """Return a browser signed in as an analyst without exports, audit records and accounts."""
     return client_of(app, "selim.kurt")
+
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+FLAGS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking"]
+
+
+@contextmanager
+def served(app) -> Iterator[str]:
+    """Serve `app` on a free port of loopback; yield its address."""
+    listener = socket.socket()
+    listener.bind(("127.0.0.1", 0))
+    server = uvicorn.Server(uvicorn.Config(app, log_config=None, lifespan="off"))
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
+    listener.listen(64)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+    finally:
+        server.should_exit = True
+        thread.join(10)
+
+
+@pytest.fixture(scope="session")
+def chromium():
+    """Return a real headless Chromium; skips with the reason where there is none."""
+    if CHROMIUM is None:
+        pytest.skip("no Chromium on this machine (apt-get install chromium)")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="module")
+def site(translator):
+    """Return the address of a served app with records."""
+    with served(create_app(world(translator).ports)) as address:
+        yield address
+
+
+@pytest.fixture(scope="module")
+def empty_site(translator):
+    """Return the address of a served app whose archive is empty."""
+    with served(create_app(world(translator, records=0).ports)) as address:
+        yield address
+
+
+@pytest.fixture
+def browse(chromium):
+    """Return a function that opens a page: `browse(address, path, width=…, dark=…, js=…)`; troubles are collected."""
+    opened = []
+
+    def open_page(address, path, *, width=1440, height=900, dark=False, js=True, user="elif.aksoy"):
+        context = chromium.new_context(
+            viewport={"width": width, "height": height},
+            color_scheme="dark" if dark else "light",
+            java_script_enabled=js,
+            locale="tr-TR",
+        )
+        opened.append(context)
+        if user:
+            context.add_cookies([{"name": "some-session", "value": f"session-{user}", "url": address}])
+        page = context.new_page()
+        page.troubles = []
+        page.on("console", lambda message: page.troubles.append(message.text) if message.type == "error" else None)
+        page.on("pageerror", lambda error: page.troubles.append(str(error)))
+        page.on("requestfailed", lambda request: page.troubles.append(f"failed: {request.url}"))
+        page.on(
+            "request", lambda request: None if request.url.startswith(address) else page.troubles.append(request.url)
+        )
+        page.goto(address + path)
+        return page
+
+    yield open_page
+    for context in opened:
+        context.close()

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 from conftest import client_of
-from fastapi.routing import APIRoute
 from fakes import ALL
+from fastapi.routing import APIRoute
 
 from some.actor import Permission
 from some.app.web.access import Public, Requires

@@ -234,7 +234,6 @@ class SealsPage(Page):
 
     template: ClassVar[str] = "seals.html"
     status: ArchiveStatus
-    now: datetime
     waiting_age: str
     days: int
     wall: Sequence[WallRow]

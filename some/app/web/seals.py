@@ -58,7 +58,6 @@ def page(
     return SealsPage(
         frame=frames.framed(call, "Seals", "seals", status),
         status=status,
-        now=now,
         waiting_age=call.display.duration((now - status.waiting_since).total_seconds()) if status.waiting_since else "",
         days=DAYS,
         wall=_wall(call, rows, start, number, until),

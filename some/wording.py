@@ -1,6 +1,6 @@
 """The gettext catalogue and the way we write numbers and times: Turkish first, English second.
 
-Messages are English msgids; `some/locale/<lang>/some.po` holds the translations and is read at the first message, so a
+Messages are English msgids; the `.po` files of `some/locale/<lang>/` hold the translations and are read at the first message, so a
 command that prints none pays nothing. There are no lazy strings: text that stands in a table is wrapped in `marked`
 where it is written and translated where it is shown.
 
@@ -110,15 +110,23 @@ def marked(msgid: str) -> str:
     return msgid
 
 
-def _read(language: str) -> GNUTranslations:
+def _read(language: str) -> NullTranslations:
     from babel.messages.mofile import write_mo  # noqa: PLC0415 - 60 ms that only a message should cost
     from babel.messages.pofile import read_po  # noqa: PLC0415 - as above
 
-    text = files("some").joinpath(f"locale/{language}/some.po").read_bytes()
-    compiled = BytesIO()
-    write_mo(compiled, read_po(BytesIO(text), locale=language))
-    compiled.seek(0)
-    return GNUTranslations(compiled)
+    parts = sorted(
+        (path for path in files("some").joinpath(f"locale/{language}").iterdir() if path.name.endswith(".po")),
+        key=lambda path: path.name,
+    )
+    joined = NullTranslations()
+    for part in parts:
+        compiled = BytesIO()
+        write_mo(compiled, read_po(BytesIO(part.read_bytes()), locale=language))
+        compiled.seek(0)
+        spoken = GNUTranslations(compiled)
+        spoken.add_fallback(joined)
+        joined = spoken
+    return joined
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,17 +26,23 @@ if TYPE_CHECKING:
 
 NAME: Final = "access_log"
 _TIME = r"\[(\d\d/[A-Z][a-z]{2}/\d{4}:\d\d:\d\d:\d\d(?:\.\d{1,9})?(?: [+\-]\d{4})?)\] "
-_QUOTED = r"[^\"\\]*+(?:\\.[^\"\\]*+)*+"
-_REST = (
-    r"\"(?:([A-Z]{1,20}) (([^ \"?\\]*)(?:\?([^ \"\\]*))?) HTTP/(\d(?:\.\d)?)|("
-    + _QUOTED
-    + r"))\" (\d{3}|-) (\d{1,18}|-)"
-    r"(?: \"(" + _QUOTED + r")\" \"(" + _QUOTED + r")\")?(?: (?:X-Forwarded-For=)?\"([^\"]*)\")?"
-    r"(?: (\d{1,5}) ([0-9A-Fa-f:]*[.:][0-9A-Fa-f.:]*) (\d{1,5})(?= |$))?(?: .*)?$"
-)
-_PLAIN = re.compile(r"(\S+) (\S+) (\S+) " + _TIME + _REST, re.DOTALL | re.ASCII)
+_ESCAPING = r"[^\"\\]*+(?:\\.[^\"\\]*+)*+"
+_SIMPLE = r"[^\"]*+"  # what is between quotes where the line has no \" (Apache writes one so, nginx never)
+
+
+def _rest(quoted: str) -> str:
+    return (
+        r"\"(?:([A-Z]{1,20}) (([^ \"?\\]*)(?:\?([^ \"\\]*))?) HTTP/([0-9](?:\.[0-9])?)|(" + quoted + r"))\" "
+        r"([0-9]{3}|-) ([0-9]{1,18}|-)"
+        r"(?: \"(" + quoted + r")\" \"(" + quoted + r")\")?(?: (?:X-Forwarded-For=)?\"([^\"]*)\")?"
+        r"(?: ([0-9]{1,5}) ([0-9A-Fa-f:]*[.:][0-9A-Fa-f.:]*) ([0-9]{1,5})(?= |$))?(?: .*)?$"
+    )
+
+
+_PLAIN = re.compile(r"([^ ]+) ([^ ]+) ([^ ]+) " + _TIME + _rest(_SIMPLE), re.DOTALL | re.ASCII)
 _ODD = re.compile(
-    r"((?:\"[^\"\[]{0,1024}\"|[^\"\[]){1,1024}?) (\S{1,256}) (\S{1,256}) " + _TIME + _REST, re.DOTALL | re.ASCII
+    r"((?:\"[^\"\[]{0,1024}\"|[^\"\[]){1,1024}?) ([^ ]{1,256}) ([^ ]{1,256}) " + _TIME + _rest(_ESCAPING),
+    re.DOTALL | re.ASCII,
 )
 _REQUEST = re.compile(r"([A-Za-z_\-]{1,20}) (\S+)(?: HTTP/(\d(?:\.\d)?))?", re.ASCII)
 _SPLIT = re.compile(r"[\s,\"]+")
@@ -60,7 +66,7 @@ class AccessLog:
         odd: tuple[list[int], list[tuple[Any, ...]]] = ([], [])
         refused: list[int] = []
         for at, (text, start) in enumerate(zip(lines.texts, lines.starts, strict=True)):
-            found, place = _PLAIN.match(text, start), plain
+            found, place = None if '\\"' in text else _PLAIN.match(text, start), plain
             if found is None:
                 found, place = _ODD.match(text, start), odd
             if found is None:

@@ -1,9 +1,9 @@
 """Learned layouts of key=value lines: the keys in their order become one compiled pattern.
 
-Two readings of a line. *Strict*: `key=value` pairs with single blanks between them, values bare (no quote, no blank)
-or quoted (no quote inside). *Tolerant*, for all others: a quoted value ends at the quote that is followed by a blank
-and the next key, or by the end; one that is never closed ends where the next `key=` begins. Lines that begin with
-`key=value,key=` have commas between their pairs (FortiOS: `set format csv`).
+Two readings of a line. *Strict*: `key=value` pairs with single blanks between them, values bare (no blank, no quote to
+begin with, no comma in the first) or quoted (no quote inside). *Tolerant*, for all others: a quoted value ends at the
+quote that is followed by a blank and the next key, or by the end; one that is never closed ends where the next `key=`
+begins. Lines that begin with `key=value,key=` have commas between their pairs (FortiOS: `set format csv`).
 A learned pattern accepts exactly the strict lines whose keys, forms of value and constants are those it was learned
 from, and takes the same values from them: so whether a layout is known changes the speed and nothing else.
 """
@@ -29,12 +29,13 @@ _LEARN_PER_BLOCK = 16  # compiling takes milliseconds: hostile lines must not bu
 _MOST_SEEN = 4096
 
 _KEY = r"[A-Za-z_][A-Za-z0-9_.\-]{0,63}+"
-_STRICT = re.compile(rf"({_KEY})=(?:\"([^\"]*)\"|([^\" ]*))(?: |$)")
+_STRICT = re.compile(rf"({_KEY})=(?:\"([^\"]*)\"|(?!\")([^ ]*))(?: |$)")
 _BLANKS = re.compile(rf"[\s,]*({_KEY})=(\"|\S*)")
 _COMMAS = re.compile(rf"[\s,]*({_KEY})=(\"|[^\s,]*)")
-_BEGINS_WITH_COMMAS = re.compile(rf"{_KEY}=[^\s,\"]*,{_KEY}=")
+_BEGINS_WITH_COMMAS = re.compile(rf"{_KEY}=(?:\"[^\"]*\"|[^\s,\"]*),{_KEY}=")
 _CLOSE = re.compile(rf"\"(?=[\s,]+{_KEY}=|[\s,]*$)")
 _NEXT = re.compile(rf"[\s,]{_KEY}=")
+_COMMA_FIRST = re.compile(rf"{_KEY}=[^\" ,]*,")
 _DIGITS = re.compile(r"[0-9]{1,18}")
 
 Layout = tuple[tuple[str, str], ...]
@@ -213,8 +214,10 @@ class Layouts:
 
 def strict(text: str, start: int) -> list[tuple[str, str, str]]:
     """Return (key, `q` or `b`, value) for a line that is strict from `start` to its end; else nothing."""
-    pairs = []
+    pairs: list[tuple[str, str, str]] = []
     end = len(text)
+    if _COMMA_FIRST.match(text, start):  # pairs with commas between them are read by `tolerant`
+        return pairs
     while start < end:
         found = _STRICT.match(text, start)
         if found is None:
@@ -257,9 +260,10 @@ def compiled(layout: Layout, grammar: Grammar) -> Learned:
         if skip:
             skip = False
             continue
+        comma = "" if at else '(?![^" ,]*,)'
         after = layout[at + 1] if at + 1 < len(layout) else ("", "")
         if (key, after[0]) in grammar.pairs and form == after[1] == "b":
-            pieces.append(f'{key}=([^" ]* {after[0]}=[^" ]*)')
+            pieces.append(f'{key}=(?!"){comma}([^ ]* {after[0]}=(?!")[^ ]*)')
             names.append(f"{key} {after[0]}")
             skip = True
         elif form[0] in '"=':
@@ -267,11 +271,11 @@ def compiled(layout: Layout, grammar: Grammar) -> Learned:
             value = f'"{form[1:]}"' if form[0] == '"' else form[1:]
             pieces.append(f"{key}={re.escape(value)}")
         else:
-            value = {"q": '[^"]*', "b": '[^" ]*', "n": "[0-9]{1,18}"}[form]
+            value = {"q": '[^"]*', "b": "[^ ]*", "n": "[0-9]{1,18}"}[form]
             taken = key in grammar.wanted
             names += [key] if taken else []
             value = f"({value})" if taken else value
-            pieces.append(f'{key}="{value}"' if form == "q" else f"{key}={value}")
+            pieces.append(f"{key}=" + {"q": f'"{value}"', "b": f'(?!"){comma}{value}', "n": value}[form])
     keys = frozenset(key for key, _ in layout)
     digits = frozenset(key for key, form in layout if form == "n")
     match = re.compile(" ".join(pieces)).fullmatch

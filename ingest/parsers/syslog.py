@@ -29,11 +29,11 @@ _RELAYED = r"(?:[\w.\-:]{1,255} (?=[^\s:\[\]]{1,64}\[\d{1,10}\]:))?"  # a relay 
 _TAG = r"(?:(?:: )?([^\s:\[\]=\"<{]{1,64})(?:\[([^\]\s]{0,64})\])?:(?: |$))?"
 _STRUCTURE = r"((?:\[(?:[^\]\"\\]|\\.|\"(?:[^\"\\]|\\.)*+\")*+\])++|-)"
 _HEAD = re.compile(
-    r"\ufeff?(?:<(\d{1,3})> ?)?(?:"
-    rf"1 (?:{ISO_STAMP}|-) (\S{{1,255}}) (\S{{1,128}}) (\S{{1,128}}) (\S{{1,64}})(?: {_STRUCTURE}(?= |$))? ?\ufeff?()"
+    r"\ufeff?(?:<([0-9]{1,3})> ?)?(?:(?=[0-9JFMASOND])(?:"  # one look spares most lines three attempts
+    rf"1 (?:{ISO_STAMP}|-) ([^ ]{{1,255}}) ([^ ]{{1,128}}) ([^ ]{{1,128}}) ([^ ]{{1,64}})(?: {_STRUCTURE}(?= |$))? ?\ufeff?()"
     rf"|({BSD_STAMP}) {{1,2}}{_HOST}{_RELAYED}{_TAG}()"
     rf"|{ISO_STAMP} {_HOST}{_TAG}()"
-    r")?"
+    r"))?"
 )
 _V5, _BSD, _ISO = 10, 15, 22  # the groups that mark which form matched
 _PRI_ONLY = 1

@@ -1,7 +1,7 @@
-"""Keeps a process that moves megabytes about from keeping them: glibc's allocator, told to give memory back.
+"""Keeps a process that moves megabytes from holding on to them: glibc's allocator, told to give memory back.
 
-glibc raises its mmap threshold to 32 MiB by itself and opens an arena for each thread; blocks of a megabyte then stay in
-fragmented heaps long after they are freed. Elsewhere (musl) there is no mallopt, and nothing is done.
+glibc raises its mmap threshold to 32 MiB by itself and opens an arena for each thread; blocks of a megabyte then
+stay in fragmented heaps long after they are freed. Elsewhere (musl) there is no mallopt, and nothing is done.
 """
 
 from __future__ import annotations

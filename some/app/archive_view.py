@@ -32,11 +32,12 @@ from some.digest import sha256
 from some.errors import SomeError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Collection, Iterator, Mapping, Sequence
 
     from some.app.site import Site
     from some.database import Database
-    from some.record import RecordRef
+    from some.index.engine import Engine
+    from some.record import RecordRef, StoredRecord
 
 PIECE = 1024 * 1024
 SILENT_S = 900.0
@@ -51,9 +52,9 @@ _OUTCOMES = {
 class SiteArchive:
     """`ArchiveView` over a site. Shared between threads; opens what it needs for each question."""
 
-    def __init__(self, site: Site, database: Database) -> None:
-        """Read through `site`; `database` holds what the jobs noted."""
-        self._site, self._database = site, database
+    def __init__(self, site: Site, database: Database, engine: Engine) -> None:
+        """Read through `site`; `database` holds what the jobs noted, `engine` knows how many records there are."""
+        self._site, self._database, self._engine = site, database, engine
         self._reader = wiring.reader(site)
         tsa = site.settings.tsa
         self._seals = SealView(
@@ -72,7 +73,7 @@ class SiteArchive:
             ledger=site.ledger.name,
             health=_health(running, told, waiting, last),
             head=last.number if last else None,
-            records=int(told.get("records", 0)),
+            records=self._records(),
             open_segments=len(opened),
             open_records=sum(one["records"] for one in opened),
             open_bytes=sum(one["stored_bytes"] for one in opened),
@@ -145,6 +146,19 @@ class SiteArchive:
             for one in told.get("collectors", [])
         ]
 
+    def record(self, ref: RecordRef) -> StoredRecord:
+        """Return a record as received; raises NotFound, or IntegrityError where the segment is damaged."""
+        return self._reader.get(ref)
+
+    def segment_states(self, segments: Collection[int]) -> Mapping[int, SealState]:
+        """Return the state of the seal that each segment belongs to; one without a seal is open."""
+        verified = self._verified()
+        seals = {segment: self._reader.seal_of(segment) for segment in segments}
+        return {
+            segment: self._seals.row(seal, verified).state if seal else SealState.OPEN
+            for segment, seal in seals.items()
+        }
+
     def place(self, ref: RecordRef) -> RecordPlace:
         """Return where `ref` stands; raises NotFound, or IntegrityError where the segment is damaged."""
         stored = self._reader.get(ref)
@@ -188,6 +202,14 @@ class SiteArchive:
     def _steps(self, steps: Sequence[verify_steps.Step]) -> list[ProofStep]:
         now = self._site.clock.now()
         return [ProofStep(step.name.value, _OUTCOMES[step.result], step.scope, now, step.text) for step in steps]
+
+    def _records(self) -> int:
+        """Return how many records the archive has, as the index and its lag tell."""
+        try:
+            found = self._engine.status()
+        except SomeError:
+            return 0
+        return found.documents + found.lag_records
 
     def _fact(self, number: int | None) -> SealRow | None:
         if not number:

@@ -85,50 +85,48 @@ async def _run(site: Site) -> int:
 def build(site: Site, sink: Sink, fail: wiring.OnFault) -> list[Collector]:
     """Return the collectors that the settings ask for, not started; each has its own intake into `sink`."""
     settings = site.settings.collect
-    sources = wiring.sources(site)
-    record_class = RecordClass(settings.default_class)
     built: list[Collector] = []
     if settings.syslog_udp.enabled:
-        built.append(
-            SyslogUdp(
-                "syslog_udp",
-                Intake(sink, settings.pending, on_fault=fail),
-                site.clock,
-                wiring.source_names(sources),
-                record_class=record_class,
-                port=settings.syslog_udp.port,
-                hosts=(settings.syslog_udp.host,),
-                buffer_bytes=settings.syslog_udp.receive_buffer,
-            )
-        )
+        built.append(_udp(site, Intake(sink, settings.pending, on_fault=fail)))
     if settings.syslog_tcp.enabled:
-        built.append(
-            SyslogTcp(
-                "syslog_tcp",
-                Intake(sink, settings.pending, on_fault=fail),
-                site.clock,
-                wiring.source_names(sources),
-                port=settings.syslog_tcp.port,
-                hosts=(settings.syslog_tcp.host,),
-                framing=Framing(settings.syslog_tcp.framing),
-                limit=settings.max_message,
-                connection_limit=settings.syslog_tcp.connections,
-            )
-        )
+        built.append(_tcp(site, Intake(sink, settings.pending, on_fault=fail)))
     if settings.files:
         memory = TailMemory(site, wiring.reader(site))
         positions = memory.positions()
-        built.append(
-            FileTail(
-                "file",
-                Intake(memory.watch(sink), settings.pending, on_fault=fail),
-                site.clock,
-                wiring.file_names(site, sources),
-                paths=[file.path for file in settings.files],
-                positions=positions,
-            )
-        )
+        names = wiring.file_names(site, wiring.sources(site))
+        intake = Intake(memory.watch(sink), settings.pending, on_fault=fail)
+        paths = [file.path for file in settings.files]
+        built.append(FileTail("file", intake, site.clock, names, paths=paths, positions=positions))
     return built
+
+
+def _udp(site: Site, intake: Intake) -> SyslogUdp:
+    settings = site.settings.collect
+    return SyslogUdp(
+        "syslog_udp",
+        intake,
+        site.clock,
+        wiring.source_names(wiring.sources(site)),
+        record_class=RecordClass(settings.default_class),
+        port=settings.syslog_udp.port,
+        hosts=(settings.syslog_udp.host,),
+        buffer_bytes=settings.syslog_udp.receive_buffer,
+    )
+
+
+def _tcp(site: Site, intake: Intake) -> SyslogTcp:
+    settings = site.settings.collect
+    return SyslogTcp(
+        "syslog_tcp",
+        intake,
+        site.clock,
+        wiring.source_names(wiring.sources(site)),
+        port=settings.syslog_tcp.port,
+        hosts=(settings.syslog_tcp.host,),
+        framing=Framing(settings.syslog_tcp.framing),
+        limit=settings.max_message,
+        connection_limit=settings.syslog_tcp.connections,
+    )
 
 
 async def _seal_in_time(site: Site, archive: Archive, fail: wiring.OnFault) -> None:

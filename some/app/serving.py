@@ -80,7 +80,7 @@ def application(site: Site) -> Iterator[FastAPI]:
             Ports(
                 settings=_settings(site),
                 clock=site.clock,
-                archive=SiteArchive(site, database),
+                archive=SiteArchive(site, database, engine),
                 engine=engine,
                 accounts=DeskDoor(wiring.accounts(site, database), roles),
                 audit=_Audit(site, database),

@@ -128,12 +128,12 @@ def index_folder(site: Site) -> Path:
 
 def follower(site: Site) -> Follower:
     """Return the embedded index's follower, not yet entered."""
-    from ingest.parsing import parse_block  # noqa: PLC0415 - parsers and Arrow only where records are indexed
+    from ingest.parsing import Parsing  # noqa: PLC0415 - parsers and Arrow only where records are indexed
     from some.index.follower import Follower  # noqa: PLC0415 - as above
 
     declared = sources(site)
     return Follower(
-        reader(site), folder=index_folder(site), lock=site.run / "index.lock", parse=parse_block,
+        reader(site), folder=index_folder(site), lock=site.run / "index.lock", parse=Parsing().parse_block,
         hints=declared.hints, clock=site.clock,
     )  # fmt: skip
 

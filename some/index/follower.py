@@ -130,7 +130,7 @@ class Follower:
             self._disk.make_folder(self._folder)
             self._catalogue = Catalogue.open_for_writing(self._folder, self._reader.ledger)
             files.write_schema(self._folder, self._disk)
-            strays = set()
+            strays = files.present(self._folder) - self._catalogue.named()
             files.remove(self._folder, self._disk, sorted(strays))
             self._cursor = self._catalogue.cursor()
         except BaseException:

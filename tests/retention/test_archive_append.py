@@ -5,9 +5,9 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import pytest
+from archive_kit import NAME, PATIENT_S, SMALL, TIME, FaultyDisk, Site, abandon, block, done
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
-from archive_kit import NAME, PATIENT_S, SMALL, TIME, FaultyDisk, Site, abandon, block, done
 
 from retention.archive import Archive
 from retention.lock import ArchiveHeld

@@ -275,6 +275,17 @@ def test_seal_not_yet_under_the_signed_checkpoint(builder, tmp_path, stock):
     assert "checkpoint" not in export_seal(source_of(builder), 1, tmp_path / "other").files
 
 
+def test_token_that_came_late_is_listed_some_seals_later(tmp_path, stock):
+    builder = Builder(tmp_path / "archive" / "dugum1")
+    builder.seal(20, stamp=False)
+    builder.seal(20)
+    builder.stamp(1, builder.now + timedelta(minutes=1))
+    builder.seal(20)
+    bundle = export_seal(source_of(builder), 1, tmp_path / "bundle")
+    assert "seal-000003.manifest" in bundle.files
+    assert passes(bundle, stock, tmp_path)
+
+
 def test_another_authority_before_and_after(tmp_path, stock):
     """Only tokens under the same root are checked by the guide; the others are still digests."""
     builder = Builder(tmp_path / "archive" / "dugum1")

@@ -57,7 +57,8 @@ def example(**changes) -> Manifest:
     sealed = SealedSegment(2, "access", 3, 99, TIME, TIME + timedelta(hours=1), b"\1" * 32, "ab" * 32)
     values = {
         "ledger": "dugum1", "seal": 2, "opened_at": TIME, "closed_at": TIME + timedelta(hours=1), "interval_s": 3600,
-        "segments": (sealed,), "files": (ListedFile("cd" * 32, "dugum1.pub.pem"),), "notes": (Note("dropped", "12 udp"),),
+        "segments": (sealed,), "files": (ListedFile("cd" * 32, "dugum1.pub.pem"),),
+        "notes": (Note("dropped", "12 udp"),),
     }  # fmt: skip
     return Manifest(**{**values, **changes})
 

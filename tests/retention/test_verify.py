@@ -70,6 +70,7 @@ def test_absent_ledger_and_empty_ledger_are_notes(builder):
     builder.put_heads()
     builder.ledger.checkpoint.unlink()
     assert codes(verify(builder.options())) == []
+    assert codes(verify(builder.options(trust=None))) == []
 
 
 def test_no_authority_is_one_note(tmp_path):

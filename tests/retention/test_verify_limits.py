@@ -77,7 +77,7 @@ def test_content_of_open_segments_is_bounded(tmp_path, monkeypatch):
 
 def test_open_segment_of_which_no_time_can_be_read(tmp_path):
     path = tmp_path / "seg-000001.access.log.zst"
-    path.write_bytes(compress(b"2026-19-39T29:69:69.000000Z\tgw\tudp\tx\nno line\n", compressor(1)))
+    path.write_bytes(compress(b"2026-19-39T29:59:59.000000Z\tgw\tudp\tx\nno line\n", compressor(1)))
     answer = check_open(path)
     assert (answer.records, answer.oldest, answer.faults) == (2, None, ())
 

@@ -1,6 +1,5 @@
 """Invented rooms below the web edge: an archive, an engine and accounts that live in memory."""
 
-# ruff: noqa: D102, D107 - the protocols in ports.py say what each method does
 from __future__ import annotations
 
 import hashlib

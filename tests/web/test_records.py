@@ -7,7 +7,6 @@ import re
 from datetime import timedelta
 from html import unescape
 
-import pytest
 from conftest import client_of
 from fakes import HOUR, NOW, document, world
 from hypothesis import given

@@ -114,12 +114,12 @@ def accept_password(password: str, name: str) -> str:
     parts = [part for part in re.split(r"[._@-]+", name.casefold()) if len(part) > _NAME_COUNTS_FROM]
     if name.casefold() in folded or any(part in folded and len(part) * 2 >= len(folded) for part in parts):
         raise AccountFault(marked("The password is built around the user name."))
-    if _is_common(folded):
+    if _is_listed(folded):
         raise AccountFault(marked("The password is easy to guess: a well-known word, a repetition or a row of keys."))
     return password
 
 
-def _is_common(folded: str) -> bool:
+def _is_listed(folded: str) -> bool:
     core = _DECORATION.sub("", folded)
     halves = {core, core[: len(core) // 2]} if core[: len(core) // 2] * 2 == core else {core}
     if halves & set(_STEMS.split()) or len(set(folded)) < _FEWEST_KINDS:

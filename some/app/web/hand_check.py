@@ -23,48 +23,39 @@ def commands(call: Call, detail: SealDetail) -> list[tuple[str, str]]:
     if row.number is None or row.committed_at is None:
         return []
     name = f"seal-{row.number:06d}"
-    steps: list[tuple[str, str]] = []
+    sign = f"-inkey {detail.key_file} {CUT}-in {name}.manifest -sigfile {name}.sig"
+    steps: list[tuple[str, list[tuple[str, str]]]] = [
+        (
+            call._("are segments and previous seal unchanged?"),
+            [("zstd", "-dqk seg-*.log.zst"), ("sha256sum", f"-c {name}.manifest")],
+        ),
+        (
+            call._("did this ledger sign the manifest?"),
+            [("openssl", f"pkeyutl -verify -rawin -pubin {CUT}{sign}"), ("Signature Verified Successfully", "")],
+        ),
+    ]
+    if row.stamped_at is not None and detail.root_fingerprint is not None:
+        at = int(row.stamped_at.timestamp())
+        root = f"x509 -in {ROOT_FILE} {CUT}-noout -fingerprint -sha256"
+        stamp = f"ts -verify -data {name}.manifest {CUT}-in {name}.tsr -CAfile {ROOT_FILE} {CUT}-attime {at}"
+        steps += [
+            (
+                call._("is this the root that the authority publishes?"),
+                [("openssl", root), (_wrapped(detail.root_fingerprint), "")],
+            ),
+            (call._("do time and authority of the stamp hold?"), [("openssl", stamp), ("Verification: OK", "")]),
+        ]
+    return _coloured(steps)
 
-    def step(title: str, *lines: tuple[str, str]) -> None:
-        place = sum(tone == "c" for tone, _text in steps) + 1
-        steps.append(("c", f"# {place}  {title}\n"))
+
+def _coloured(steps: list[tuple[str, list[tuple[str, str]]]]) -> list[tuple[str, str]]:
+    """Return numbered steps as pieces; a line without arguments is what the program should print."""
+    pieces: list[tuple[str, str]] = []
+    for place, (title, lines) in enumerate(steps, 1):
+        pieces.append(("c", f"{chr(10) if place > 1 else ''}# {place}  {title}\n"))
         for program, rest in lines:
-            steps.append(("k" if rest else "g", program))
-            steps.append(("", f" {rest}\n" if rest else "\n"))
-        steps.append(("", "\n"))
-
-    step(
-        call._("are segments and previous seal unchanged?"),
-        ("zstd", "-dqk seg-*.log.zst"),
-        ("sha256sum", f"-c {name}.manifest"),
-    )
-    step(
-        call._("did this ledger sign the manifest?"),
-        (
-            "openssl",
-            f"pkeyutl -verify -rawin -pubin {CUT}-inkey {detail.key_file} {CUT}-in {name}.manifest -sigfile {name}.sig",
-        ),
-        ("Signature Verified Successfully", ""),
-    )
-    if row.stamped_at is None or detail.root_fingerprint is None:
-        steps[-1] = ("", "")
-        return steps
-    step(
-        call._("is this the root that the authority publishes?"),
-        ("openssl", f"x509 -in {ROOT_FILE} {CUT}-noout -fingerprint -sha256"),
-        (_wrapped(detail.root_fingerprint), ""),
-    )
-    at = int(row.stamped_at.timestamp())
-    step(
-        call._("do time and authority of the stamp hold?"),
-        (
-            "openssl",
-            f"ts -verify -data {name}.manifest {CUT}-in {name}.tsr -CAfile {ROOT_FILE} {CUT}-attime {at}",
-        ),
-        ("Verification: OK", ""),
-    )
-    steps[-1] = ("", "")
-    return steps
+            pieces += [("k", program), ("", f" {rest}\n")] if rest else [("g", f"{program}\n")]
+    return pieces
 
 
 def _wrapped(fingerprint: str) -> str:

@@ -32,6 +32,9 @@ if TYPE_CHECKING:
     from some.app.web.account_port import LinkFilled, Seat
 
 SETUP = "setup"
+BESIDE = ("analist",)
+"""What the first administrator is besides: one person must be able to begin. `some doctor` reminds of taking it away."""
+BESIDE_REASON = "first administrator: one person begins alone"
 
 
 class DeskDoor:
@@ -101,6 +104,8 @@ class DeskDoor:
                 password=filled.password,
                 seat=_seat(seat),
                 code=filled.code,
+                roles_beside=BESIDE,
+                reason=BESIDE_REASON,
             )
         else:
             welcome = self._desk.accept_link(link, password=filled.password, seat=_seat(seat), code=filled.code)

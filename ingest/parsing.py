@@ -45,7 +45,7 @@ _RECOGNISE = re.compile(
     r"((?:date|devname|devid|logid|logver|itime|timestamp|idseq|time|eventtime|type|vd)=)"
     r"|(\d{9,10}\.\d{3} +-?\d+ \S)"
     r"|(DHCP[A-Z]{3,12} )"
-    r"|((?:\"[^\"\[]{0,512}+\" |[^\"\[]{1,256}+ ?\"[^\"\[]{0,512}+\" )?[^\"\[]{5,1024}+\[\d\d/[A-Z][a-z]{2}/\d{4}:)"
+    r"|([^\[]{5,2048}+\[\d\d/[A-Z][a-z]{2}/\d{4}:)"
 )
 _ORDER = dict(enumerate(("syslog", *FORMATS[:4])))
 

@@ -75,7 +75,7 @@ class Archive:
         self._stopping = False
         self._records = self._content = self._commits = 0
         self._compressor = compressor(options.level)
-        self._thread = threading.Thread(target=self._run, name="disk")
+        self._thread = threading.Thread(target=self._run, name="disk", daemon=True)  # ending without close() is a crash
 
     @classmethod
     def open(  # the whole of what an archive needs
@@ -230,7 +230,7 @@ class Archive:
                 self._wake.wait(self._options.retry_s if self._held else None)
             self._under_way, self._held = [*self._held, *self._queue], []
             self._queue.clear()
-            rotations, self._rotations = self._rotations, []
+            rotations = list(self._rotations)
             stopping = self._stopping
         self._commit([one for one in self._under_way if _promised(one)])
         with self._guard:
@@ -239,6 +239,8 @@ class Archive:
             for segment in sorted(self._open.values(), key=lambda one: (one.records > 0, -one.number)):
                 self._cut(segment)  # those that took no record first, the newest of them before: their numbers are free
             self._boundary = self._next_number
+            with self._guard:
+                del self._rotations[: len(rotations)]
             for rotation in rotations:
                 rotation.set_result(self._clock.now())
         return not stopping
@@ -261,6 +263,8 @@ class Archive:
                 return
             self._set_state(ArchiveState.OK, "")
             waiting = rest
+            with self._guard:
+                self._under_way = rest  # what is durable need not stay in memory until all of the turn is
 
     def _commit_audit(self, waiting: list[Waiting]) -> None:
         audit = [one for one in waiting if one.block.record_class == AUDIT]
@@ -369,7 +373,7 @@ class Archive:
                 for segment in self._open.values():
                     os.close(segment.descriptor)
             left = [*self._under_way, *self._held, *self._queue]
-            rotations = self._rotations
+            rotations, self._rotations = self._rotations, []
         promises: list[Future[Any]] = [*(one.future for one in left), *rotations]
         for promise in promises:
             if not promise.done():

@@ -212,7 +212,8 @@ class _Making:
     def write(self, out: Path, title: tuple[str, str]) -> Bundle:
         """Write guide, files and their digests; the same evidence gives the same bytes."""
         self.files[guide.PATH_SCRIPT] = Path(__file__).with_name(guide.PATH_SCRIPT).read_bytes()
-        steps = (guide.sums_step(len(self.files) + 1), *self._steps)
+        script = guide.script_step(_digest(self.files[guide.PATH_SCRIPT]))
+        steps = (guide.sums_step(len(self.files) + 1), script, *self._steps)
         text = guide.Guide(title, tuple(self._facts), steps, self._sealed.manifest.trial or self._source.trial)
         self.files[guide.GUIDE] = text.to_text().encode()
         names = sorted(self.files)

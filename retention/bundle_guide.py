@@ -66,6 +66,15 @@ def sums_step(count: int) -> Step:
     )
 
 
+def script_step(digest: str) -> Step:
+    """Return the step that pins the script: one that lies would print whatever the manifest says."""
+    return Step(
+        f"`{PATH_SCRIPT}` ağaç yolunu yürüyen kısa betiktir; okuyun. Bu kılavuzun bildiği betik olmalıdır.",
+        f"`{PATH_SCRIPT}` is the short script that walks a path; read it. It must be the one that this guide knows.",
+        (f'[ "$(openssl dgst -sha256 -r {PATH_SCRIPT})" = "{digest} *{PATH_SCRIPT}" ]',),
+    )
+
+
 def manifest_step(manifest: str, count: int, segments: tuple[str, ...], *, partly: bool) -> Step:
     """Return the step that checks the files that a manifest lists, by digest and by number."""
     option = " --ignore-missing" if partly else ""

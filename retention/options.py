@@ -21,7 +21,7 @@ class ArchiveOptions:
     """
 
     level: int = 1
-    commit_bytes: int = 8 * 1024 * 1024
+    commit_bytes: int = 4 * 1024 * 1024
     segment_bytes: int = SEGMENT_BYTES
     wait_for_space: bool = True
     retry_s: float = 1.0

@@ -39,7 +39,7 @@ class SocketServer:
         self._lock = threading.Lock()
         self._connections: set[socket.socket] = set()
         self._threads: list[threading.Thread] = []
-        self._accepting = threading.Thread(target=self._accept, name="archive socket")
+        self._accepting = threading.Thread(target=self._accept, name="archive socket", daemon=True)
 
     def start(self) -> Self:
         """Listen; a stale socket is removed, for only the holder of the archive's lock calls this."""
@@ -87,13 +87,15 @@ class SocketServer:
             with self._lock:
                 self._threads = [thread for thread in self._threads if thread.is_alive()]
                 self._connections.add(connection)
-                thread = threading.Thread(target=self._serve, args=(connection,), name="archive connection")
+                thread = threading.Thread(
+                    target=self._serve, args=(connection,), name="archive connection", daemon=True
+                )
                 self._threads.append(thread)
             thread.start()
 
     def _serve(self, connection: socket.socket) -> None:
         answers: queue.Queue[Answer | None] = queue.Queue(_WAITING)
-        answering = threading.Thread(target=_answer, args=(connection, answers), name="archive answers")
+        answering = threading.Thread(target=_answer, args=(connection, answers), name="archive answers", daemon=True)
         answering.start()
         try:
             while (request := wire.receive(connection, MAX_REQUEST)) is not None:

@@ -10,7 +10,9 @@ sequence numbers (`<189>17: fw: *Nov 23 21:35:43.123: %SYS-5-…`), RFC 5424 wit
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
+from operator import methodcaller
 from typing import TYPE_CHECKING, Any, Final
 
 from ingest.parsers.lines import Columns, ParseFailure
@@ -24,13 +26,14 @@ if TYPE_CHECKING:
 NAME: Final = "syslog"
 _MAX_PRIORITY = 191  # RFC 5424 section 6.2.1
 
-_HOST = r"(?:(\w(?:[\w.\-:/%]{0,253}[\w.\-])?) )?"
-_RELAYED = r"(?:[\w.\-:]{1,255} (?=[^\s:\[\]]{1,64}\[\d{1,10}\]:))?"  # a relay put its own name before the sender's
-_TAG = r"(?:(?:: )?([^\s:\[\]=\"<{]{1,64})(?:\[([^\]\s]{0,64})\])?:(?: |$))?"
+_HOST = r"(?:([^ \t:\[\]=\"<({*%,;|\-][^ \t\[\]=\"<({,;|]{0,254}+(?<!:)) )?"
+_RELAYED = r"(?:[^ \t\[\]=\"<({,;|]{1,255}+ (?=[^ :\[\]]{1,64}\[[0-9]{1,10}\]:))?"  # a relay's name before the sender's
+_TAG = r"(?:(?:: )?([^ \t:\[\]=\"<{]{1,64})(?:\[([^\] ]{0,64})\])?:(?: |$))?"
 _STRUCTURE = r"((?:\[(?:[^\]\"\\]|\\.|\"(?:[^\"\\]|\\.)*+\")*+\])++|-)"
 _HEAD = re.compile(
     r"\ufeff?(?:<([0-9]{1,3})> ?)?(?:(?=[0-9JFMASOND])(?:"  # one look spares most lines three attempts
-    rf"1 (?:{ISO_STAMP}|-) ([^ ]{{1,255}}) ([^ ]{{1,128}}) ([^ ]{{1,128}}) ([^ ]{{1,64}})(?: {_STRUCTURE}(?= |$))? ?\ufeff?()"
+    rf"1 (?:{ISO_STAMP}|-) ([^ ]{{1,255}}) ([^ ]{{1,128}}) ([^ ]{{1,128}}) ([^ ]{{1,64}})"
+    rf"(?: {_STRUCTURE}(?= |$))? ?\ufeff?()"
     rf"|({BSD_STAMP}) {{1,2}}{_HOST}{_RELAYED}{_TAG}()"
     rf"|{ISO_STAMP} {_HOST}{_TAG}()"
     r"))?"
@@ -43,26 +46,35 @@ _CISCO = re.compile(
 )
 
 
+_Groups = Callable[["re.Match[str]"], tuple[str, ...]]
+
+
 @dataclass(frozen=True, slots=True)
 class Form:
-    """Where the groups of one form of header are; 0 = it has none. `stamp` is `bsd`, `iso` (three groups) or empty."""
+    """What one form of header holds: `names` of fields, `texts(match)` their texts, `at` where its time stands.
 
-    stamp: str = ""
-    at: int = 0
-    host: int = 0
-    application: int = 0
-    process: int = 0
-    message_id: int = 0
-    structure: int = 0
+    `stamp` is `bsd`, `iso` (three groups from `at` on) or empty.
+    """
+
+    stamp: str
+    at: int
+    names: tuple[str, ...]
+    texts: _Groups
+
+
+def _form(stamp: str, at: int, **groups: int) -> Form:
+    names = tuple(f"log.syslog.{name}" for name in groups)
+    return Form(stamp, at, names, methodcaller("group", *groups.values()))
 
 
 _FORMS = {
-    _PRI_ONLY: Form(),
-    _V5: Form("iso", 2, 5, 6, 7, 8, 9),
-    _BSD: Form("bsd", 11, 12, 13, 14),
-    _ISO: Form("iso", 16, 19, 20, 21),
+    _PRI_ONLY: _form("", 0),
+    _V5: _form("iso", 2, hostname=5, appname=6, procid=7, msgid=8, structured_data=9),
+    _BSD: _form("bsd", 11, hostname=12, appname=13, procid=14),
+    _ISO: _form("iso", 16, hostname=19, appname=20, procid=21),
 }
-_CISCO_FORM = Form("bsd", 2, 1, 3)
+_CISCO_FORM = _form("bsd", 2, hostname=1, appname=3)
+_ISO_TAG = 20
 NO_HEADER: Final = 0
 
 
@@ -88,9 +100,8 @@ class Headers:
         matches: list[Any] = list(map(_HEAD.match, texts))
         kinds = [match.lastindex or NO_HEADER for match in matches]
         if _ISO in kinds:  # without PRI and tag an ISO time says little: any application may write so
-            tag = _FORMS[_ISO].application
             for at, match in enumerate(matches):
-                if kinds[at] == _ISO and match[_PRI_ONLY] is match[tag] is None:
+                if kinds[at] == _ISO and match[_PRI_ONLY] is match[_ISO_TAG] is None:
                     kinds[at] = NO_HEADER
         return matches, kinds
 
@@ -111,23 +122,18 @@ class Headers:
             columns["log.syslog.priority"] = [one[0] for one in found]
             columns["log.syslog.facility.code"] = [one[1] for one in found]
             columns["log.syslog.severity.code"] = [one[2] for one in found]
-        for name, group in (
-            ("log.syslog.hostname", form.host),
-            ("log.syslog.appname", form.application),
-            ("log.syslog.procid", form.process),
-            ("log.syslog.msgid", form.message_id),
-            ("log.syslog.structured_data", form.structure),
-        ):
-            if group:
-                columns[name] = words([match[group] for match in matches])
+        if form.names:
+            found_texts = zip(*map(form.texts, matches), strict=True)
+            columns.update((name, words(texts)) for name, texts in zip(form.names, found_texts, strict=True))
         return columns
 
     def times(
         self, kind: int, matches: Sequence[re.Match[str]], received: Sequence[int], zone: tzinfo
     ) -> list[int | None]:
         """Return the times that headers of one kind name."""
-        form = _FORMS.get(kind, Form())
-        return self._times(form, matches, received, zone)
+        if kind == NO_HEADER:
+            return [None] * len(matches)
+        return self._times(_FORMS[kind], matches, received, zone)
 
     def _times(
         self, form: Form, matches: Sequence[re.Match[str]], received: Sequence[int], zone: tzinfo

@@ -29,7 +29,7 @@ _MONTHS = {
 }
 _OFFSETS = {"utc": 0, "gmt": 0, "z": 0, "wet": 0, "cet": 60, "cest": 120, "eet": 120, "eest": 180, "trt": 180}
 
-MONTH: Final = r"(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)"
+MONTH: Final = r"[JFMASOND][aceopu][bcglnprtvy]"
 ISO_STAMP: Final = r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:[.,](\d{1,9}))?([Zz]|[+-]\d\d:?\d\d)?"
 """Groups: to the second, fraction, zone."""
 BSD_STAMP: Final = (

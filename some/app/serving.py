@@ -153,6 +153,7 @@ def metrics(site: Site) -> bytes:
     gauge("some_archive_up", "1 while the archive process runs", float(found["running"]))
     gauge("some_seals", "committed seals", float(archive.get("seals") or 0))
     gauge("some_stamps_waiting", "committed seals that wait for their time stamp", float(len(found["waiting_stamps"])))
+    gauge("some_stamps_waiting_seconds", "age of the oldest waiting seal", standing.oldest_waiting_s(site, found))
     gauge("some_index_documents", "documents in the index", float(index.get("documents", 0)))
     gauge("some_index_lag_records", "records that the index has not yet", float(index.get("lag_records", 0)))
     gauge(

@@ -126,6 +126,14 @@ def waiting_stamps(site: Site) -> list[int]:
         return []
 
 
+def oldest_waiting_s(site: Site, found: dict[str, Any]) -> float:
+    """Return how many seconds ago the oldest seal was closed that waits for its stamp; 0 where none does."""
+    if not found["waiting_stamps"]:
+        return 0.0
+    closed_at = wiring.reader(site).seal(found["waiting_stamps"][0]).closed_at
+    return max(0.0, (site.clock.now() - closed_at).total_seconds())
+
+
 def _index(site: Site) -> dict[str, Any]:
     try:
         with wiring.engine(site) as engine:

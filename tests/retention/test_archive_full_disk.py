@@ -208,6 +208,7 @@ def test_a_fault_other_than_no_room_while_the_disk_is_full_stops_the_archive(sit
     site.disk = disk = Failing(9 * MIB)
     archive = site.open(options=replace(SMALL, reserve_bytes=8 * MIB, segment_bytes=1))
     site.append(archive, "önce")
+    archive._cuts._worker.submit(int).result(PATIENT_S)  # the first segment is closed before the disk is full
     disk.room = 0
     waiting = archive.submit(block("bekleyen"))
     wait_until_full(archive)

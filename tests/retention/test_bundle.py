@@ -57,10 +57,15 @@ def stock(tmp_path_factory) -> Path:
     return folder
 
 
-def run_guide(folder: Path, stock: Path, guide: str | None = None) -> bool:
+def run_guide(folder: Path, stock: Path) -> bool:
     """Run the guide's commands in `folder` and say whether every step, and no step twice, printed TAMAM."""
-    text = guide if guide is not None else (folder / "DOGRULAMA.md").read_text()
-    blocks = BLOCK.findall(text)
+    count = len(BLOCK.findall((folder / "DOGRULAMA.md").read_text()))
+    return steps_of(folder, stock) == [(str(number), "TAMAM") for number in range(1, count + 1)]
+
+
+def steps_of(folder: Path, stock: Path) -> list[tuple[str, str]]:
+    """Return what the guide's steps print, one shell for all of them as when a person types."""
+    blocks = BLOCK.findall((folder / "DOGRULAMA.md").read_text())
     assert blocks
     done = subprocess.run(
         ["sh", "-c", "\n".join(blocks)],
@@ -72,8 +77,7 @@ def run_guide(folder: Path, stock: Path, guide: str | None = None) -> bool:
         check=False,
         timeout=60,
     )
-    steps = re.findall(r"^ADIM (\d+) (TAMAM|HATA)$", done.stdout, re.MULTILINE)
-    return steps == [(str(number), "TAMAM") for number in range(1, len(blocks) + 1)]
+    return re.findall(r"^ADIM (\d+) (TAMAM|HATA)$", done.stdout, re.MULTILINE)
 
 
 def passes(bundle: Bundle | Path, stock: Path, tmp_path: Path) -> bool:
@@ -136,6 +140,31 @@ def test_altered_record_is_refused(builder, tmp_path, stock):
     path.write_bytes(path.read_bytes().replace(b"message", b"massage"))
     relist(bundle.path, path)
     assert not passes(bundle, stock, tmp_path)
+
+
+def test_script_that_prints_what_the_manifest_says_is_not_run_for_proof(builder, tmp_path, stock):
+    """An altered record with a script that lies about its path: the guide knows the script's digest."""
+    bundle = export_record(source_of(builder), RecordRef("dugum1", 1, 123), tmp_path / "bundle")
+    record, script = bundle.path / "kayit.satir", bundle.path / "yol.sh"
+    roots: dict[str, str] = {}
+    for name, arguments in (("kayit.girdi", "kayit.yol 123 300"), ("bildirge.ozet", "checkpoint.yol 0 4")):
+        if name == "kayit.girdi":
+            content = (bundle.path / "kayit.tuz").read_bytes() + record.read_bytes()
+        else:
+            content = sha256((bundle.path / "seal-000001.manifest").read_bytes()).digest()
+        (bundle.path / name).write_bytes(content)
+        command = ["sh", "yol.sh", name, *arguments.split()]
+        roots[name] = subprocess.run(command, cwd=bundle.path, capture_output=True, text=True, check=True).stdout
+        (bundle.path / name).unlink()
+    record.write_bytes(b"forged")
+    cases = "".join(f"{name}) printf %s {root};;\n" for name, root in roots.items())
+    script.write_text(f"case $1 in\n{cases}esac\n")
+    for path in (record, script):
+        relist(bundle.path, path)
+    copy = tmp_path / "clean"
+    shutil.copytree(bundle.path, copy)
+    printed = steps_of(copy, stock)
+    assert [step for step in printed if step[1] == "HATA"] == [("2", "HATA")]
 
 
 def relist(folder: Path, path: Path) -> None:

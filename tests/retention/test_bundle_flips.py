@@ -6,7 +6,6 @@ expert holds in hand (its text is read before the alteration).
 
 from __future__ import annotations
 
-import shutil
 import subprocess
 from typing import TYPE_CHECKING
 
@@ -55,29 +54,7 @@ class Expert:
         return [row for row in lines if row.startswith("ADIM ")] == [f"ADIM {number} TAMAM"]
 
 
-def script_agrees(folder: Path, before: bytes, after: bytes, tools: Path) -> bool:
-    """Run both scripts on the right entry and on wrong ones: an altered script must answer as the first does."""
-    scene = folder.parent / "script"
-    scene.mkdir(exist_ok=True)
-    answers = []
-    for content in (before, after):
-        (scene / "yol.sh").write_bytes(content)
-        for entry, index, size in ((b"right", 1, 3), (b"wrong", 1, 3), (b"right", 2, 3), (b"right", 0, 1)):
-            (scene / "entry").write_bytes(entry)
-            (scene / "path").write_bytes(b"s" * 32 * {(1, 3): 2, (2, 3): 1, (0, 1): 0}[index, size])
-            done = subprocess.run(
-                ["sh", "yol.sh", "entry", "path", str(index), str(size)],
-                cwd=scene,
-                env={"PATH": str(tools)},
-                capture_output=True,
-                check=False,
-            )
-            answers.append((done.returncode == 0, done.stdout))
-    shutil.rmtree(scene)
-    return answers[:4] == answers[4:]
-
-
-def harmless(name: str, before: bytes, after: bytes, folder: Path, tools: Path) -> str | None:
+def harmless(name: str, before: bytes, after: bytes) -> str | None:
     """Return why an alteration that the guide accepts changes nothing that it states, None where it does."""
     if name.endswith(".zst"):
         expanded = [
@@ -93,8 +70,6 @@ def harmless(name: str, before: bytes, after: bytes, folder: Path, tools: Path) 
     if name == "checkpoint":
         parts = [(one.split(b"\n")[:3], signature_of(one)) for one in (before, after)]
         return "the same three lines and the same signature" if parts[0] == parts[1] else None
-    if name == "yol.sh":
-        return "the script answers as before" if script_agrees(folder, before, after, tools) else None
     return None
 
 
@@ -138,7 +113,7 @@ def attack(folder: Path, tools: Path, sample: int | None, *, corrects_sums: bool
         else:
             reason = None
         if expert.accepts():
-            reason = reason or (harmless(path.name, before, after, folder, tools) if corrects_sums else None)
+            reason = reason or (harmless(path.name, before, after) if corrects_sums else None)
             assert reason is not None, f"{path.name}: byte {offset} xor {mask:#x} was accepted"
             accepted[reason] = accepted.get(reason, 0) + 1
         path.write_bytes(before)

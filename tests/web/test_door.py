@@ -33,7 +33,7 @@ def real(translator, tmp_path):
     database = connect(sqlite_url(tmp_path / "some.sqlite"))
     migrate(database)
     roles = read_roles(ROLES.read_text(encoding="utf-8"), "roles.yaml")
-    cheap = Passwords(time_cost=1, memory_kib=8, at_once=2)
+    cheap = Passwords(time_cost=1, memory_kib=8, parallelism=1)
     desk = AccountsDesk(database, rooms.clock, roles, passwords=cheap, box=SecretBox(bytes(32)))
     link = desk.issue_setup_link(LOCAL).secret
     yield create_app(dataclasses.replace(rooms.ports, accounts=DeskDoor(desk, roles))), desk, link, rooms
@@ -102,8 +102,8 @@ def test_password_preferences_sessions_and_tokens(real):
     assert text is not None
     machine = client_of(app)
     bearer = {"authorization": f"Bearer {text[1].strip()}"}
-    assert machine.get("/api/v1/status", headers=bearer).status_code in {200, 401}
-    assert machine.get("/api/v1/records", headers=bearer).status_code in {401, 403}
+    assert machine.get("/api/v1/status", headers=bearer).status_code == 200
+    assert machine.get("/api/v1/records", headers=bearer).status_code == 403
 
 
 def test_an_idle_session_ends(real):

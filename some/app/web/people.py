@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 SETUP = "setup"
 BESIDE = ("analist",)
-"""What the first administrator is besides: one person must be able to begin. `some doctor` reminds of taking it away."""
+"""What the first administrator is besides: one person must be able to begin; `some doctor` reminds of it later."""
 BESIDE_REASON = "first administrator: one person begins alone"
 
 

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 ROWS = 50
 BUCKETS = 97
-"""So that a day falls into slices of 15 minutes."""
+"""Enough for a day in slices of 15 minutes, where the engine's grid knows that width."""
 
 TOP = 5
 BY = "event.action"

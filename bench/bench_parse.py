@@ -57,7 +57,8 @@ def fortigate(dice: random.Random, second: int) -> str:
             f'service="HTTPS" hostname="www{dice.randrange(200)}.example.org" profile="personel" action="passthrough" '
             f'reqtype="direct" url="https://www.example.org/a/{dice.randrange(10**6)}?k={dice.randrange(99)}" '
             f'sentbyte={dice.randrange(10**5)} rcvdbyte={dice.randrange(10**6)} direction="outgoing" '
-            f'msg="URL belongs to an allowed category in policy" method="domain" cat=52 catdesc="Information Technology"'
+            f'msg="URL belongs to an allowed category in policy" method="domain" cat=52 '
+            f'catdesc="Information Technology"'
         )
     return (
         f'{head}logid="0000000013" type="traffic" subtype="forward" level="notice" vd="root" srcip={_inside(dice)} '
@@ -77,7 +78,8 @@ def squid(dice: random.Random, second: int) -> str:
     """Return a Squid line in native format with the client's port."""
     return (
         f"{FIRST + second}.{dice.randrange(1000):03d} {dice.randrange(900):6d} {_inside(dice)} "
-        f"{dice.randrange(1024, 65536)} TCP_MISS/200 {dice.randrange(10**5)} GET http://www{dice.randrange(200)}.example.org/a/{dice.randrange(10**6)}.css "
+        f"{dice.randrange(1024, 65536)} TCP_MISS/200 {dice.randrange(10**5)} GET "
+        f"http://www{dice.randrange(200)}.example.org/a/{dice.randrange(10**6)}.css "
         f"user{dice.randrange(400)} HIER_DIRECT/{_outside(dice)} text/css"
     )
 
@@ -94,9 +96,10 @@ def filterlog(dice: random.Random, second: int) -> str:
 def netfilter(dice: random.Random, second: int) -> str:
     """Return an nftables line; its cost is that of the syslog header."""
     return (
-        f"<4>Nov 23 21:{second // 60 % 60:02d}:{second % 60:02d} gw2 kernel: [{second}.{dice.randrange(10**6):06d}] nat: "
-        f"IN=br0 OUT=ppp0 MAC={_mac(dice)}:00:00:5e:00:00:01:08:00 SRC={_inside(dice)} DST={_outside(dice)} LEN=60 "
-        f"TOS=0x00 PREC=0x00 TTL=63 ID={dice.randrange(65536)} DF PROTO=TCP SPT={dice.randrange(65536)} DPT=443 WINDOW=64240"
+        f"<4>Nov 23 21:{second // 60 % 60:02d}:{second % 60:02d} gw2 kernel: [{second}.{dice.randrange(10**6):06d}] "
+        f"nat: IN=br0 OUT=ppp0 MAC={_mac(dice)}:00:00:5e:00:00:01:08:00 SRC={_inside(dice)} DST={_outside(dice)} LEN=60 "
+        f"TOS=0x00 PREC=0x00 TTL=63 ID={dice.randrange(65536)} DF PROTO=TCP "
+        f"SPT={dice.randrange(65536)} DPT=443 WINDOW=64240"
     )
 
 

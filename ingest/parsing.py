@@ -221,7 +221,7 @@ class Parsing:
 
     def _why(self, block: _Block, line: str) -> ParseFailure:
         parser = self._parsers.get(block.hints.format)
-        return syslog.failure(line) if parser is None else parser.failure(line)
+        return syslog.failure(line, block.hints.format) if parser is None else parser.failure(line)
 
 
 def parse_block(
@@ -350,35 +350,33 @@ class _Merged:
     """Collects batches of the same columns into one, and those that stay small into one for each format."""
 
     def __init__(self) -> None:
-        self._by_columns: dict[tuple[str, ...], Batch] = {}
+        self._by_columns: dict[tuple[str, ...], list[Batch]] = {}
 
     def add(self, batch: Batch) -> None:
-        known = self._by_columns.get(tuple(batch.columns))
-        if known is None:
-            # lists of its own: two fields of a batch may share one, and must not grow together
-            columns = {name: list(values) for name, values in batch.columns.items()}
-            self._by_columns[tuple(columns)] = Batch(list(batch.rows), columns)
-            return
-        known.rows.extend(batch.rows)
-        for column, values in zip(known.columns.values(), batch.columns.values(), strict=True):
-            column.extend(values)
+        self._by_columns.setdefault(tuple(batch.columns), []).append(batch)
 
     def batches(self) -> list[Batch]:
-        large = [batch for batch in self._by_columns.values() if len(batch.rows) >= _SMALL]
+        large: list[Batch] = []
         small: dict[str, list[Batch]] = {}
-        for batch in self._by_columns.values():
-            if len(batch.rows) < _SMALL:
-                small.setdefault(batch.columns.get("event.module", [""])[0], []).append(batch)
+        for found in self._by_columns.values():
+            if sum(len(batch.rows) for batch in found) >= _SMALL:
+                large.append(_joined(found))
+            else:
+                small.setdefault(found[0].columns.get("event.module", [""])[0], []).extend(found)
         return large + [_joined(found) for found in small.values()]
 
 
-def _joined(batches: list[Batch]) -> Batch:
+def _joined(batches: Sequence[Batch]) -> Batch:
     """Return one batch for several; what a batch lacks is None there."""
     if len(batches) == 1:
         return batches[0]
     names = dict.fromkeys(name for batch in batches for name in batch.columns)
-    columns: Columns = {name: [] for name in names}
+    total = sum(len(batch.rows) for batch in batches)
+    columns: Columns = {name: [None] * total for name in names}
+    start = 0
     for batch in batches:
-        for name, column in columns.items():
-            column.extend(batch.columns.get(name) or [None] * len(batch.rows))
+        end = start + len(batch.rows)
+        for name, values in batch.columns.items():
+            columns[name][start:end] = values
+        start = end
     return Batch([row for batch in batches for row in batch.rows], columns)

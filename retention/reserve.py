@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT})
 RESERVE_BYTES = 64 * 1024 * 1024
 _STEP = 1024 * 1024
+_PIECES = 8
 
 Result = TypeVar("Result")
 
@@ -57,14 +58,13 @@ class Reserve:
 
     def spend(self, step: Callable[[], Result]) -> Result:
         """Return what `step` returns, giving up the reserve piece by piece while it finds no room."""
-        piece = _STEP
-        while True:
+        for doubling in range(_PIECES):  # bounded: another thread may refill what is given here
             try:
                 return step()
             except OSError as fault:
-                if not no_room(fault) or not self._give(piece):
+                if not no_room(fault) or not self._give(_STEP << doubling):
                     raise
-            piece *= 2
+        return step()
 
     def _give(self, size: int) -> bool:
         with self._lock:

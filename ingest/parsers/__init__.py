@@ -6,7 +6,9 @@
 - `access_log`  nginx and Apache, common and combined, with the ports of RFC 6302
 - `dhcpd`       ISC dhcpd leases
 - `gap`, `audit`  records that this platform writes itself
-- `lines`, `values`, `times`  what they share: a selection of lines, single values, points in time
+- `lines`, `values`, `times`, `layout`  what they share: a selection of lines, single values, points in time, and the
+  learned layouts of key=value lines
+- `fortigate_fields`  what the keys of FortiOS mean
 
 To add a format: write its file with a sample line in the docstring, name it in `ingest/parsing.py`, and add to
 `ingest/ecs.py` the fields that it fills; `tests/ingest_parse/test_conformance.py` then holds it to the rules.

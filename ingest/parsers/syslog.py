@@ -92,6 +92,7 @@ class Headers:
     def __init__(self) -> None:
         """Start with empty memories."""
         self._stamps = StampsByZone()
+        self._pids: Memo[str | None, int | None] = Memo(whole)
         self._priorities: Memo[str | None, tuple[int | None, int | None, int | None]] = Memo(_priority)
 
     @staticmethod
@@ -160,7 +161,7 @@ class Headers:
         columns = self.columns(kind, matches)
         columns["@timestamp"] = self.times(kind, matches, received, zone)
         columns["message"] = [text[match.end() :] for text, match in zip(texts, matches, strict=True)]
-        return _named(columns)
+        return _named(columns, self._pids)
 
     def cisco(
         self, heads: Sequence[re.Match[str]], texts: Sequence[str], received: Sequence[int], zone: tzinfo
@@ -175,22 +176,22 @@ class Headers:
             columns = self._columns(_CISCO_FORM, [head[_PRI_ONLY]], [match])
             columns["@timestamp"] = self._times(_CISCO_FORM, [match], [at], zone)
             columns["message"] = [text[match.end() :]]
-            found.append(_named(columns))
+            found.append(_named(columns, self._pids))
         return found
 
 
-def _named(columns: Columns) -> Columns:
+def _named(columns: Columns, pids: Memo[str | None, int | None]) -> Columns:
     """Add what ECS calls host and process to the columns of a header."""
     if "log.syslog.hostname" in columns:
         columns["host.hostname"] = columns["log.syslog.hostname"]
     if "log.syslog.appname" in columns:
         columns["process.name"] = columns["log.syslog.appname"]
     if "log.syslog.procid" in columns:
-        columns["process.pid"] = [whole(text) for text in columns["log.syslog.procid"]]
+        columns["process.pid"] = pids.column(columns["log.syslog.procid"])
     columns["event.module"] = [NAME] * len(columns["message"])
     return columns
 
 
-def failure(line: str) -> ParseFailure:
-    """Say why `line` is no syslog message."""
-    return ParseFailure(NAME, "empty record" if not line.strip() else "no syslog header and no known format")
+def failure(line: str, asked: str) -> ParseFailure:
+    """Say why `line` is no syslog message; `asked` is the format that was asked for (`auto` or our own)."""
+    return ParseFailure(asked, "empty record" if not line.strip() else "no syslog header and no known format")

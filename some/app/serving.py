@@ -15,7 +15,7 @@ from some import audit
 from some.app import standing, wiring
 from some.app.archive_view import SiteArchive
 from some.app.web.application import create_app
-from some.app.web.edge import Ports
+from some.app.web.edge import USUAL_CLASSES, Ports
 from some.app.web.people import DeskDoor
 from some.app.web.ports import Listener, WebSettings
 from some.errors import ExitCode, Unavailable
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from some.actor import Actor
     from some.app.site import Site
     from some.database import Database
+    from some.index.embedded import Embedded
 
 GRACE_S = 5
 _COUNTED = ("received", "received_bytes", "durable", "truncated", "bad_frames", "cut", "kernel_drops", "connections")
@@ -88,6 +89,7 @@ def application(site: Site) -> Iterator[FastAPI]:
                 ready=lambda: _ready(site, database),
                 metrics=lambda: metrics(site),
                 fields=FIELD,
+                classes=lambda: _classes(site, engine),
             )
         )
 
@@ -119,6 +121,12 @@ def _settings(site: Site) -> WebSettings:
         listeners=tuple(listeners),
         version=_version(),
     )
+
+
+def _classes(site: Site, engine: Embedded) -> frozenset[str]:
+    """Return every record class there is: the usual ones, those of the settings, and what the index has met."""
+    declared = {source.record_class for source in wiring.sources(site).sources.values()}
+    return USUAL_CLASSES | declared | {site.settings.collect.default_class} | engine.classes()
 
 
 def _version() -> str:

@@ -191,6 +191,11 @@ class Catalogue:
             rows = self._db.execute("SELECT path FROM file UNION SELECT path FROM retired")
             return {path for (path,) in rows}
 
+    def classes(self) -> frozenset[str]:
+        """Return every record class that has a document."""
+        with _faults():
+            return frozenset(name for (name,) in self._db.execute("SELECT DISTINCT class FROM file"))
+
     def files(
         self, classes: frozenset[str] | None = None, start_us: int | None = None, end_us: int | None = None
     ) -> list[StoredFile]:

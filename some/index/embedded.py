@@ -154,6 +154,11 @@ class Embedded:
 
         return self._steadily(answer)
 
+    def classes(self) -> frozenset[str]:
+        """Return every record class that has a document."""
+        with reading(self._folder, self._reader.ledger) as catalogue:
+            return catalogue.classes() if catalogue else frozenset()
+
     def status(self) -> EngineStatus:
         """Return documents, errors, lag, and findings: those of the follower, and files that are not what they were."""
         with reading(self._folder, self._reader.ledger) as catalogue:

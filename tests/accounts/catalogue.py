@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).parents[2]
 ROOMS = ("some", "ingest", "retention", "usom_client", "playbooks", "reports")
-CATALOGUE = ROOT / "some" / "locale" / "tr" / "some.po"
-ONE = frozenset({"_", "marked", "gettext"})
+CATALOGUES = sorted((ROOT / "some" / "locale" / "tr").glob("*.po"))
+ONE = frozenset({"_", "marked", "gettext", "translate"})
 SEVERAL = frozenset({"ngettext", "plural"})
 HOLES = re.compile(r"%\((\w+)\)[sd]|\{(\w*)\}")
 
@@ -78,8 +78,14 @@ def of_template(text: str, where: str) -> Iterator[Message]:
 
 
 def translations() -> Catalog:
-    """Return the Turkish catalogue."""
-    return read_po(BytesIO(CATALOGUE.read_bytes()), locale="tr", abort_invalid=True)
+    """Return the Turkish catalogues as one; raises AssertionError where two of them translate the same message."""
+    joined, *others = (read_po(BytesIO(path.read_bytes()), locale="tr", abort_invalid=True) for path in CATALOGUES)
+    for other in others:
+        for message in other:
+            if message.id:
+                assert joined.get(message.id if isinstance(message.id, str) else message.id[0]) is None, message.id
+                joined[message.id] = message
+    return joined
 
 
 def holes(text: str) -> list[str]:

@@ -271,6 +271,7 @@ def test_what_was_kept_before_a_fault_in_the_same_turn_stays_kept(site):
         def sync(self, descriptor):
             entered.set()
             assert go_on.wait(PATIENT_S)
+            assert archive.submit(block("vazgeçilen")).cancel()  # one that nobody waits for is in the queue as well
             super().sync(descriptor)
 
     site.disk = Slow()
@@ -290,6 +291,40 @@ def test_what_was_kept_before_a_fault_in_the_same_turn_stays_kept(site):
     with site.open(disk=FaultyDisk()) as again:
         again.check()
         assert site.must_hold() == ["0", "1", "2"]
+
+
+def test_a_seal_that_was_asked_for_beside_a_failing_commit_is_told(site):
+    entered, go_on = threading.Event(), threading.Event()
+
+    class Slow(FaultyDisk):
+        def sync(self, descriptor):
+            entered.set()
+            assert go_on.wait(PATIENT_S)
+            super().sync(descriptor)
+
+    site.disk = Slow()
+    archive = site.open()
+    first = archive.submit(block("0"))
+    assert entered.wait(PATIENT_S)
+    second, told = archive.submit(block("1")), []
+
+    def seal():
+        with pytest.raises(UnknownState):
+            archive.seal()
+        told.append(True)
+
+    sealing = threading.Thread(target=seal)
+    sealing.start()
+    while not archive._rotations:
+        sealing.join(0.01)
+    site.disk.plan("sync", "", "failed", skip=1)
+    go_on.set()
+    sealing.join(PATIENT_S)
+    assert told == [True]
+    site.remember(done(first), ["0"])
+    with pytest.raises(UnknownState):
+        done(second)
+    archive.close()
 
 
 def test_a_word_to_readers_that_could_not_be_given_at_closing_is_given_by_the_next_commit(site):

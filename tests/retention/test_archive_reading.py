@@ -298,6 +298,15 @@ def test_every_proof_leads_to_the_root_that_the_seal_lists(site, records):
             reader.proof_of(RecordRef(NAME, 1, records))
 
 
+def test_a_proof_over_several_frames_of_an_open_segment(site):
+    with site.open() as archive, site.reader() as reader:
+        refs = [site.append(archive, message).first for message in ("bir", "iki", "üç")]
+        for ref in refs:
+            proof = reader.proof_of(ref)
+            assert merkle.root_from_path(proof.leaf, ref.position, 3, proof.path) == proof.root
+            assert proof.line.endswith(site.acknowledged[ref].encode())
+
+
 def test_a_proof_is_refused_where_the_segment_is_not_as_sealed(site):
     with site.open() as archive:
         site.append(archive, "bir")

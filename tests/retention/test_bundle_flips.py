@@ -17,7 +17,6 @@ from mutation import flipped, places
 from test_bundle import BLOCK, relist, source_of, stock
 
 from retention.bundle import export_record, export_seal
-from retention.tsa.reply import read_token
 from some.record import RecordRef
 
 if TYPE_CHECKING:
@@ -63,7 +62,7 @@ def harmless(name: str, before: bytes, after: bytes) -> str | None:
         ]
         return "the same expanded bytes" if expanded[0] == expanded[1] else None
     if name.endswith(".tsr"):
-        return "envelope of the newest token: the same statement" if read_token(before) == read_token(after) else None
+        return "envelope of the newest token: the same statement" if statement(before) == statement(after) else None
     if name == "tsa-kok.pem":
         certificates = [x509.load_pem_x509_certificate(one).public_bytes(Encoding.DER) for one in (before, after)]
         return "the same certificate" if certificates[0] == certificates[1] else None
@@ -71,6 +70,13 @@ def harmless(name: str, before: bytes, after: bytes) -> str | None:
         parts = [(one.split(b"\n")[:3], signature_of(one)) for one in (before, after)]
         return "the same three lines and the same signature" if parts[0] == parts[1] else None
     return None
+
+
+def statement(reply: bytes) -> bytes:
+    """Return what a token states, as openssl reads it (our own check refuses more envelopes than openssl does)."""
+    command = ["openssl", "ts", "-reply", "-in", "/dev/stdin", "-text"]
+    text = subprocess.run(command, input=reply, capture_output=True, check=True).stdout
+    return text.partition(b"TST info:")[2]
 
 
 def signature_of(note: bytes) -> bytes:

@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 
 import pytest
-from catalogue import msgids
+from web_messages import msgids
 from jinja2 import Environment, meta, nodes
 
 from some.app.web import assets, words

@@ -96,7 +96,7 @@ def test_the_hand_check_pins_the_root_and_gives_the_time(admin, rooms):
     assert ":".join(digest[place : place + 2] for place in range(0, 32, 2)) in commands
     stamped = next(row for row in rooms.archive.rows if row.number == 8410).stamped_at
     assert f"-attime {int(stamped.timestamp())}" in commands
-    assert "-CAfile tsa-root.pem" in commands
+    assert "-CAfile tsa-kok.pem" in commands
 
 
 def test_sealing_and_verifying_from_the_page(admin, rooms):

@@ -86,7 +86,7 @@ class Call(Guest):
     @property
     def classes(self) -> frozenset[str]:
         """The record classes that the visitor may see; class audit needs its own permission."""
-        known = self.edge.ports.settings.classes
+        known = self.edge.ports.classes()
         return known if self.may(Permission.RECORDS_READ_AUDIT) else known - {"audit"}
 
     def audit(self, kind: str, facts: Mapping[str, Fact], subject: str = "") -> None:

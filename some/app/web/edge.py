@@ -19,12 +19,15 @@ if TYPE_CHECKING:
     from some.wording import Translator
 
 
+USUAL_CLASSES = frozenset({"access", "hosting", "address", "identity", "audit", "mail", "dns"})
+
+
 @dataclass(frozen=True, slots=True)
 class Ports:
     """The rooms below, as wiring joins them.
 
     `translator(language)` returns the gettext function of a language; `ready` says which parts can answer; `metrics`
-    returns the Prometheus text; `fields` is the ECS registry by name.
+    returns the Prometheus text; `fields` is the ECS registry by name; `classes` returns the record classes that exist.
     """
 
     settings: WebSettings
@@ -37,6 +40,7 @@ class Ports:
     ready: Callable[[], Mapping[str, bool]]
     metrics: Callable[[], bytes]
     fields: Mapping[str, Field]
+    classes: Callable[[], frozenset[str]] = lambda: USUAL_CLASSES
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from some.app.web.call import Call
     from some.app.web.ports import SealDetail
 
-ROOT_FILE = "tsa-root.pem"
+ROOT_FILE = "tsa-kok.pem"
 CUT = "\\\n  "
 """A command goes on in the next line."""
 

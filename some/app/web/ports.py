@@ -260,7 +260,7 @@ class WebSettings:
     """What the edge is told by the settings.
 
     `hosts` are the names a request may use besides loopback; `zone` an IANA name for what people see; `secure` is true
-    where users come over https (then cookies carry `__Host-` and Secure). `classes` are the record classes that exist.
+    where users come over https (then cookies carry `__Host-` and Secure).
     """
 
     institution: str
@@ -270,4 +270,3 @@ class WebSettings:
     listeners: tuple[Listener, ...] = ()
     help_contact: str | None = None
     version: str = ""
-    classes: frozenset[str] = frozenset({"access", "hosting", "address", "identity", "audit", "mail", "dns"})

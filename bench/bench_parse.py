@@ -97,8 +97,8 @@ def netfilter(dice: random.Random, second: int) -> str:
     """Return an nftables line; its cost is that of the syslog header."""
     return (
         f"<4>Nov 23 21:{second // 60 % 60:02d}:{second % 60:02d} gw2 kernel: [{second}.{dice.randrange(10**6):06d}] "
-        f"nat: IN=br0 OUT=ppp0 MAC={_mac(dice)}:00:00:5e:00:00:01:08:00 SRC={_inside(dice)} DST={_outside(dice)} LEN=60 "
-        f"TOS=0x00 PREC=0x00 TTL=63 ID={dice.randrange(65536)} DF PROTO=TCP "
+        f"nat: IN=br0 OUT=ppp0 MAC={_mac(dice)}:00:00:5e:00:00:01:08:00 SRC={_inside(dice)} DST={_outside(dice)} "
+        f"LEN=60 TOS=0x00 PREC=0x00 TTL=63 ID={dice.randrange(65536)} DF PROTO=TCP "
         f"SPT={dice.randrange(65536)} DPT=443 WINDOW=64240"
     )
 

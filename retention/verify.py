@@ -133,13 +133,10 @@ class _Run:
         key, key_sha256 = self._key(inventory)
         # (3) head and signed checkpoint say how many seals there are
         heads = self._heads(text, note, key, started=bool(disk.manifests) or not isinstance(text, FileFault))
-        known = heads.head is not None or heads.checkpoint is not None
-        count = heads.size if known else max(disk.manifests, default=0)
+        count = heads.size if heads.known else max(disk.manifests, default=0)
         numbers = sorted(number for number in disk.manifests if 1 <= number <= count)
         self._findings += verify_chain.missing_seals(numbers, count)
-        stored = sum(size for name, size in inventory.sizes.items() if name.startswith("segments/"))
-        large = stored > _WORTH_PROCESSES or len(numbers) > _SEALS_WORTH_PROCESSES
-        with workers(self._options.workers if large else 1) as pool:
+        with workers(self._processes(inventory, len(numbers))) as pool:
             # (4) every seal by itself
             results = self._seals(pool, numbers, disk, key)
             manifests = [result.manifest for result in results if result.manifest is not None]
@@ -164,6 +161,11 @@ class _Run:
         self._findings += verify_rest.strays(inventory, self._ledger, manifests, disk, count)
         self._findings += self._seal_findings(results)
         return Verdict(self._records, len(results), tuple(self._findings))
+
+    def _processes(self, inventory: Inventory, seals: int) -> int:
+        """Return how many processes are worth their start."""
+        stored = sum(size for name, size in inventory.sizes.items() if name.startswith("segments/"))
+        return self._options.workers if stored > _WORTH_PROCESSES or seals > _SEALS_WORTH_PROCESSES else 1
 
     def _key(self, inventory: Inventory) -> tuple[Ed25519PublicKey | None, str | None]:
         path = self._ledger.public_key

@@ -36,6 +36,11 @@ class Heads:
     checkpoint: Checkpoint | None
 
     @property
+    def known(self) -> bool:
+        """Whether either text can be believed."""
+        return self.head is not None or self.checkpoint is not None
+
+    @property
     def size(self) -> int:
         """How many seals were committed, as far as either text says."""
         return max(self.head.size if self.head else 0, self.checkpoint.size if self.checkpoint else 0)

@@ -1,8 +1,8 @@
 """The gettext catalogue and the way we write numbers and times: Turkish first, English second.
 
 Messages are English msgids; the `.po` files of `some/locale/<lang>/` hold the translations and are read at the first
-message, so a command that prints none pays nothing. There are no lazy strings: text that stands in a table is wrapped in `marked`
-where it is written and translated where it is shown.
+message, so a command that prints none pays nothing. There are no lazy strings: text that stands in a table is wrapped
+in `marked` where it is written and translated where it is shown.
 
 Notation follows TDK and this house: `1.284.306`, `%41,8`, `23.11.2026 14:36`, `43 sa 12 dk`.
 """

@@ -39,12 +39,44 @@ _LONG = re.compile(
     r"([A-Z0-9_]+|-)/([^ ]+) (?:([0-9]{1,5}) |- )?([^ ]+)(?: .*)?$",
     re.DOTALL | re.ASCII,
 )
+_PROXY: dict[str, str | list[str]] = {
+    "event.module": NAME,
+    "event.category": ["web", "network"],
+    "observer.type": "proxy",
+    "observer.vendor": "Squid",
+    "observer.product": "Squid",
+}
 _DEFAULT_PORTS = {"http": 80, "https": 443, "ftp": 21}
 _ALLOWED, _DENIED = ["access", "allowed"], ["access", "denied"]
 
 
 def _status(text: str | None) -> int | None:
     return whole(text) or None  # 000: no answer was sent
+
+
+def _span(moments: Sequence[str], elapsed: Sequence[str]) -> Columns:
+    """Return the times of requests that ended at `moments` (seconds and milliseconds) and took `elapsed` ms."""
+    ends = [int(text.replace(".", "")) * 1000 for text in moments]
+    took = [min(max(int(text), 0), LONGEST_S * 1000) for text in elapsed]
+    return {
+        "@timestamp": ends,
+        "event.start": [end - ms * 1000 for end, ms in zip(ends, took, strict=True)],
+        "event.end": ends,
+        "event.duration": [ms * 1_000_000 for ms in took],
+    }
+
+
+def _peer_ports(
+    peers: Sequence[str | None],
+    own: Sequence[str | None],
+    named: Sequence[int | None],
+    schemes: Sequence[str | None],
+) -> list[int | None]:
+    """Return the port that was spoken to: as logged, else the URL's, else its scheme's; None where nobody was asked."""
+    return [
+        None if peer is None else whole(logged) or given or _DEFAULT_PORTS.get(scheme or "")
+        for peer, logged, given, scheme in zip(peers, own, named, schemes, strict=True)
+    ]
 
 
 class Squid:
@@ -79,29 +111,18 @@ class Squid:
             scheme, domain, url_port, path, query, tunnel, tunnel_port, user, _hierarchy, peer, peer_port, mime,
         ) = zip(*rows, strict=True)  # fmt: skip
         count = len(rows)
-        ends = [int(text.replace(".", "")) * 1000 for text in moment]
-        took = [min(max(int(text), 0), LONGEST_S * 1000) for text in elapsed]
         users = self._users.column(user)
         sources, peers = self._addresses.column(client), self._addresses.column(peer)
         named = ports([a or b for a, b in zip(url_port, tunnel_port, strict=True)])
         columns: Columns = {
-            "@timestamp": ends,
-            "event.module": [NAME] * count,
             "event.action": list(result),
-            "event.category": [["web", "network"]] * count,
             "event.type": [_DENIED if "DENIED" in text else _ALLOWED for text in result],
-            "event.start": [end - ms * 1000 for end, ms in zip(ends, took, strict=True)],
-            "event.end": ends,
-            "event.duration": [ms * 1_000_000 for ms in took],
             "source.ip": sources,
             "source.port": ports(client_port),
             "source.user.name": users,
             "user.name": users,
             "destination.ip": peers,
-            "destination.port": [
-                None if ip is None else whole(own) or given or _DEFAULT_PORTS.get(name or "")
-                for ip, own, given, name in zip(peers, peer_port, named, scheme, strict=True)
-            ],
+            "destination.port": _peer_ports(peers, peer_port, named, scheme),
             "destination.bytes": [None if text == "-" else int(text) for text in size],
             "http.request.method": words(method),
             "http.response.status_code": self._statuses.column(status),
@@ -112,10 +133,9 @@ class Squid:
             "url.port": named,
             "url.path": decoded(path),
             "url.query": list(query),
-            "observer.type": ["proxy"] * count,
-            "observer.vendor": ["Squid"] * count,
-            "observer.product": ["Squid"] * count,
         }
+        columns.update((name, [value] * count) for name, value in _PROXY.items())
+        columns.update(_span(moment, elapsed))
         if any(sent):
             columns["source.bytes"] = wholes(sent)
         if None in sources:  # the proxy was told to write names

@@ -24,7 +24,7 @@ TRAFFIC = (
 
 def one(line, **settings):
     line = line.encode() if isinstance(line, str) else line
-    return parse_lines([line], now=settings.pop("now", NOW), **settings)[0]
+    return next(parse_lines([line], now=settings.pop("now", NOW), **settings))
 
 
 def traffic(eventtime="1795458943123456789", logid="0000000013", action='"close"'):

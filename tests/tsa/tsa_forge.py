@@ -1,4 +1,4 @@
-# ruff: noqa: D102, D107 - the names of a forge's parts say what they make
+
 """Certificates and tokens as wanted, right or wrong on purpose. The product's own writer of tokens does no wrong."""
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-# ruff: noqa: D102, D107 - a server's parts are named for what they do
+
 """A server that speaks Kamu SM's protocol as strictly as its description allows, written apart from our client."""
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-# ruff: noqa: D102, D105, D107 - a peer's parts are named for what they do
+
 """A peer on a socket that says exactly what a test wants, byte for byte, and remembers what it was asked."""
 
 from __future__ import annotations

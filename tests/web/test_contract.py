@@ -7,8 +7,8 @@ import re
 from pathlib import Path
 
 import pytest
-from web_messages import msgids
 from jinja2 import Environment, meta, nodes
+from web_messages import msgids
 
 from some.app.web import assets, words
 from some.app.web.pages import Page

@@ -106,14 +106,13 @@ def read_cookie(request: Request, name: str) -> str:
 
 
 def language_of(request: Request, chosen: str | None = None) -> str:
-    """Return the account's language, else the cookie's, else the first known of Accept-Language, else Turkish."""
+    """Return the account's language, else the cookie's, else Turkish.
+
+    Accept-Language is not asked: many machines of a public body carry a browser whose owner never chose a language.
+    """
     for wanted in (chosen, request.query_params.get("dil"), read_cookie(request, "language")):
         if wanted in LANGUAGES:
             return wanted
-    for part in request.headers.get("accept-language", "").split(","):
-        tag = part.split(";")[0].strip().lower()[:2]
-        if tag in LANGUAGES:
-            return tag
     return DEFAULT_LANGUAGE
 
 

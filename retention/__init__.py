@@ -32,5 +32,7 @@ socket_server   serves the socket in the archive process
 remote       a `Sink` over the socket; `open_sink` for verbs that work with or without the process
 tsa/         asks a time-stamping authority (RFC 3161, Kamu SM); checks tokens apart from transport
 verify       re-derives everything from bytes; imports no writer
-bundle       the offline evidence package that stock tools check
+verify_*     its parts: files, segments, seals, chain, times, the rest, workers; named steps for a page
+proof        one seal or one record with everything that proves it, read from the archive
+bundle       the offline evidence package that stock tools check; `bundle_guide` writes its DOGRULAMA.md
 """

@@ -104,7 +104,7 @@ class ArchiveReader:
                 found[ref] = record
         return found
 
-    def follow(self, cursor: Cursor, *, max_bytes: int) -> Iterator[RecordRun]:
+    def follow(self, cursor: Cursor, *, max_bytes: int, classes: frozenset[str] | None = None) -> Iterator[RecordRun]:
         """Yield what is durable after `cursor`, lowest segment first, in runs of at most about `max_bytes`.
 
         Memory: one run and one frame. Raises DamagedSegment where a segment cannot be read on; a follower that has
@@ -115,7 +115,8 @@ class ArchiveReader:
             position = cursor.next_in(number)
             try:
                 with self._files.use(number, state) as segment:
-                    for run in _runs(segment, position, max_bytes) if segment is not None else ():
+                    wanted = segment is not None and (classes is None or segment.record_class in classes)
+                    for run in _runs(segment, position, max_bytes) if segment is not None and wanted else ():
                         yield RecordRun(self.ledger, number, *run)
                         position = run[0] + run[1]
             except IntegrityError as fault:

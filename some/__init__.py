@@ -12,4 +12,6 @@ actor        who acts, and what he may
 wording      the gettext catalogue: Turkish first, English second
 diagnostics  our own messages (structlog)
 errors       the error tree and the exit codes
+audit        who did what: the text here, its witness in the archive
+strict_yaml  YAML that people write, with the place of every value
 """

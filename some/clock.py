@@ -94,9 +94,13 @@ def to_text(moment: datetime) -> str:
 
 
 def from_text(text: str) -> datetime:
-    """Return the aware time that RFC 3339 `text` names; raises ValueError where the zone is missing."""
+    """Return the aware time that RFC 3339 `text` names; raises ValueError without a zone, or beyond year 1 to 9999."""
     moment = datetime.fromisoformat(text)
     if moment.tzinfo is None:
         msg = f"no zone in time {text!r}"
         raise ValueError(msg)
-    return moment.astimezone(UTC)
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError as fault:
+        msg = f"a time that no calendar holds: {text!r}"
+        raise ValueError(msg) from fault

@@ -164,8 +164,11 @@ class RecordReader(Protocol):
         """Return those of `refs` that can be read, reading each frame once; what is damaged is left out."""
         ...
 
-    def follow(self, cursor: Cursor, *, max_bytes: int) -> Iterator[RecordRun]:
-        """Yield what is durable after `cursor`, lowest segment first, in runs of at most about `max_bytes`."""
+    def follow(self, cursor: Cursor, *, max_bytes: int, classes: frozenset[str] | None = None) -> Iterator[RecordRun]:
+        """Yield what is durable after `cursor`, lowest segment first, in runs of at most about `max_bytes`.
+
+        With `classes`, segments of other classes are not opened.
+        """
         ...
 
     def settled(self) -> int:

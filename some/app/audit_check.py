@@ -16,6 +16,7 @@ import sqlalchemy as sa
 from retention.finding import Finding, Severity
 from some import audit
 from some.audit import AuditEntry
+from some.index.runs import runs
 from some.outbox import OutboxRow
 from some.record import Cursor, RecordRef, unescape
 
@@ -77,8 +78,9 @@ def compare(database: Database, witnesses: Iterable[Witness]) -> list[Finding]:
 
 
 def witnesses_of(reader: RecordReader) -> Iterator[Witness]:
-    """Yield every audit record that `reader` can see."""
-    for run in reader.follow(Cursor(), max_bytes=_READ_BYTES):
+    """Yield every audit record that `reader` can read; a damaged segment is the verifier's finding, not ours."""
+    everything = runs(reader, Cursor(), max_bytes=_READ_BYTES, damaged=lambda _: None, classes=frozenset({audit.AUDIT}))
+    for run in everything:
         if run.record_class != audit.AUDIT:
             continue
         for place, line in enumerate(run.lines.splitlines()):

@@ -28,12 +28,12 @@ ANSWER_S = 600.0
 
 @dataclass(frozen=True, slots=True)
 class ImportOrder:
-    """What `some append` was told; `live` records are not marked as imported."""
+    """What `some append` was told; `received`: each line begins with its original receive time and a tab."""
 
     source: str
     record_class: str
     framing: str
-    live: bool
+    received: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +50,8 @@ def append(site: Site, stream: BinaryIO, order: ImportOrder) -> Imported:
     if order.framing != "lines":
         raise UsageFault(f"--framing {order.framing}: not known; expected lines")
     source, record_class = _name_and_class(site, order)
-    origin = f"{'append' if order.live else 'import'}:{source}"
+    # The claim stays in the line: what the archive holds is what came. The parser takes it as *claimed* time.
+    origin = f"import:{source}{';received' if order.received else ''}"
     blocks = (
         RecordBlock(site.clock.now(), source, origin + marks, record_class, payload, count)
         for payload, count, marks in _cut(stream)

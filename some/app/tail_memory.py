@@ -12,15 +12,20 @@ from typing import TYPE_CHECKING
 import orjson
 
 from ingest.collectors.tailing import TailPosition, tail_positions
+from some.diagnostics import named
 from some.durable import Disk
+from some.index.runs import runs
 from some.record import Cursor
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from retention.reading import DamagedSegment
     from some.app.site import Site
     from some.record import Appended, RecordBlock, RecordReader, Sink
+
+log = named("app.tail_memory")
 
 SAVE_EVERY_BLOCKS = 256
 RUN_BYTES = 8 * 1024 * 1024
@@ -66,7 +71,7 @@ class TailMemory:
                 self._origins[identity] = origin
 
     def _origins_after(self, cursor: Cursor) -> Iterator[str]:
-        for run in self._reader.follow(cursor, max_bytes=RUN_BYTES):
+        for run in runs(self._reader, cursor, max_bytes=RUN_BYTES, damaged=_passed_by):
             seen = b""
             for line in run.lines.split(b"\n"):
                 origin = line.split(b"\t", 3)[2] if line.count(b"\t") >= 3 else b""  # noqa: PLR2004 - four fields
@@ -115,6 +120,11 @@ class _Watched:
 
         future.add_done_callback(note)
         return future
+
+
+def _passed_by(fault: DamagedSegment) -> None:
+    """Lines of a damaged segment may come twice: their positions cannot be read, and losing them would be worse."""
+    log.warning("tail.segment_damaged", segment=fault.number, cause=str(fault))
 
 
 def _identity(origin: str) -> str:

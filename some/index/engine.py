@@ -28,8 +28,8 @@ MAX_TOP = 1_000
 SPLIT_TOP = 4
 """A histogram is split by so many values at most; the others are counted together."""
 
-_NICE_S = (1, 5, 10, 30, 60, 300, 600, 900, 1_800, 3_600, 10_800, 21_600, 43_200)
-_NICE_S += (86_400, 604_800, 2_592_000, 31_536_000)
+_MINUTES_S = (1, 5, 10, 30, 60, 300, 600, 900, 1_800)
+_NICE_S = (*_MINUTES_S, 3_600, 10_800, 21_600, 43_200, 86_400, 604_800, 2_592_000, 31_536_000)
 
 
 @dataclass(frozen=True, slots=True)

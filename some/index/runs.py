@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from retention.reading import DamagedSegment
@@ -17,13 +18,19 @@ PAST_END: Final = 2**62
 
 
 def runs(
-    reader: RecordReader, cursor: Cursor, *, max_bytes: int, damaged: Callable[[DamagedSegment], None]
+    reader: RecordReader,
+    cursor: Cursor,
+    *,
+    max_bytes: int,
+    damaged: Callable[[DamagedSegment], None],
+    classes: frozenset[str] | None = None,
 ) -> Iterator[RecordRun]:
     """Yield what `reader.follow` yields; where a segment is damaged, call `damaged` and go on with the next."""
     positions = dict(cursor.positions)
+    follow = reader.follow if classes is None else partial(reader.follow, classes=classes)
     while True:
         try:
-            for run in reader.follow(Cursor(cursor.done_below, positions), max_bytes=max_bytes):
+            for run in follow(Cursor(cursor.done_below, positions), max_bytes=max_bytes):
                 yield run
                 positions[run.segment] = run.first + run.count
         except DamagedSegment as fault:

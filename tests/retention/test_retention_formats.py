@@ -145,7 +145,7 @@ def test_roots_paths_and_frontier_agree_with_the_rfc_for_every_small_size():
                 merkle.root_from_path(hashes[0], index, size, [])
 
 
-@given(st.binary(max_size=5000))
+@given(st.binary(min_size=1, max_size=5000))
 def test_a_frame_expands_to_what_it_holds_and_every_flip_is_noticed(content):
     frame = segment.compress(content, segment.compressor(1))
     assert segment.expand(frame) == content

@@ -279,7 +279,9 @@ def test_what_openssl_refuses_is_not_a_stamp(site):
 # damage on our side
 
 
-@pytest.mark.parametrize("content", [b"junk", b"", StampRequest.make(sha256(b"other")).der])
+@pytest.mark.parametrize(
+    "content", [b"junk", b"", StampRequest.make(sha256(b"other")).der], ids=["junk", "empty", "other"]
+)
 def test_a_damaged_request_stops_its_seal_only(site, content):
     site.commit(3)
     site.ledger.request(2).write_bytes(content)

@@ -1,4 +1,3 @@
-
 """Certificates and tokens as wanted, right or wrong on purpose. The product's own writer of tokens does no wrong."""
 
 from __future__ import annotations

@@ -1,4 +1,3 @@
-
 """A server that speaks Kamu SM's protocol as strictly as its description allows, written apart from our client."""
 
 from __future__ import annotations

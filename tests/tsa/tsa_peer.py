@@ -1,4 +1,3 @@
-
 """A peer on a socket that says exactly what a test wants, byte for byte, and remembers what it was asked."""
 
 from __future__ import annotations

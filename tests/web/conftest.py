@@ -107,7 +107,8 @@ def served(app) -> Iterator[str]:
         thread.join(10)
 
 
-@pytest.fixture(scope="session")
+# Ends with its file: a running Playwright keeps an event loop in this thread, which other files must not find.
+@pytest.fixture(scope="module")
 def chromium():
     """Return a real headless Chromium; skips with the reason where there is none."""
     if CHROMIUM is None:

@@ -54,7 +54,7 @@ def append(
         str, typer.Option("--framing", help="lines: her satır bir kayıt. / A line is a record.")
     ] = "lines",
     received: Annotated[
-        bool, typer.Option("--received", help="Şimdi alındı say, içe aktarma değil. / Received live, not imported.")
+        bool, typer.Option("--received", help="Satır başında alınma zamanı ve sekme var. / Receive time and tab lead.")
     ] = False,
     config: Config = None,
     data: Folder = DEFAULT_FOLDER,
@@ -64,7 +64,7 @@ def append(
     from some.app import importing  # noqa: PLC0415 - heavy imports only where a verb needs them
 
     site = _site(config, data)
-    order = importing.ImportOrder(source=source, record_class=record_class, framing=framing, live=received)
+    order = importing.ImportOrder(source=source, record_class=record_class, framing=framing, received=received)
     made = importing.append(site, sys.stdin.buffer, order)
     document = {"records": made.records, "first": _text(made.first), "last": _text(made.last)}
     words = (

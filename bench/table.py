@@ -124,8 +124,8 @@ def without_table(folder: Path) -> int:
     return waiting
 
 
-def tcp(place: Path, sender: list[str], lines: Path, count: int) -> tuple[float, int, float]:
-    """Return records/s until durable, segments whose tree is behind at that moment, and peak MiB of both processes."""
+def tcp(place: Path, sender: list[str], lines: Path, count: int) -> tuple[float, int, float, float]:
+    """Return records/s until durable, segments whose tree is behind then, peak MiB of receiver and of tree process."""
     site = Site(place)
     with site.collecting() as (process, remote):
         started = time.monotonic()
@@ -133,8 +133,8 @@ def tcp(place: Path, sender: list[str], lines: Path, count: int) -> tuple[float,
         until(lambda: records(remote) >= count, "durable")
         taken = time.monotonic() - started
         behind = without_table(place / "archive") - 1
-        memory = peak_mib(process.pid) + sum(peak_mib(child) for child in children(process.pid))
-    return count / taken, behind, memory
+        memory, tree = peak_mib(process.pid), sum(peak_mib(child) for child in children(process.pid))
+    return count / taken, behind, memory, tree
 
 
 def rsyslog(place: Path, sender: list[str], lines: Path, count: int, size: int) -> float:
@@ -236,11 +236,11 @@ def measure(place: Path, asked: argparse.Namespace) -> None:
     if not sender[0]:
         raise SystemExit("gcc is needed for the sender")
     has_rsyslog = shutil.which("rsyslogd", path=os.environ["PATH"] + ":/usr/sbin") is not None
-    ours, theirs, checked, behind, memory = [], [], [], 0, 0.0
+    ours, theirs, checked, behind, memory, tree = [], [], [], 0, 0.0, 0.0
     for number in range(asked.rounds):
-        rate, late, used = tcp(place / f"tcp{number}", sender, lines, asked.lines)
+        rate, late, used, beside = tcp(place / f"tcp{number}", sender, lines, asked.lines)
         ours.append(rate)
-        behind, memory = max(behind, late), max(memory, used)
+        behind, memory, tree = max(behind, late), max(memory, used), max(tree, beside)
         checked.append(verify(place / f"tcp{number}", asked.lines))
         shutil.rmtree(place / f"tcp{number}")
         if has_rsyslog:
@@ -248,7 +248,7 @@ def measure(place: Path, asked: argparse.Namespace) -> None:
             shutil.rmtree(place / f"rsyslog{number}")
     whole = [pipeline(place / f"all{number}", sender, lines, asked.lines // 2) for number in range(asked.rounds)]
     sent, kept, drops = udp(place / "udp", sender, lines, 100_000, asked.udp_seconds)
-    flat_rate, _, flat_memory = tcp(place / "flat", sender, lines, asked.flat) if asked.flat else (0.0, 0, 0.0)
+    flat = tcp(place / "flat", sender, lines, asked.flat) if asked.flat else None
     print(f"\nMachine: {machine()}.")
     print(f"Mean line {size / asked.lines:.0f} bytes, {asked.lines} lines, {asked.rounds} rounds.\n")
     print("| what | figure | goal |\n|---|---|---|")
@@ -262,9 +262,14 @@ def measure(place: Path, asked: argparse.Namespace) -> None:
     )
     print(f"| whole pipeline, parsed and searchable, records/s | {_k([rate for rate, _ in whole])} | ≥ 80 k |")
     print(f"| `some verify`, records/s | {_k(checked)} | ≥ 400 k |")
-    print(f"| peak memory, receiver + archiver + tree, {asked.lines} records | {memory:.0f} MiB | ≤ 150 |")
-    if asked.flat:
-        print(f"| the same after {asked.flat} records ({flat_rate / 1000:.0f} k/s) | {flat_memory:.0f} MiB | ≤ 150 |")
+    print(
+        f"| peak memory, receiver and archiver (tree process), {asked.lines} records | {memory:.0f} ({tree:.0f}) MiB | ≤ 150 |"
+    )
+    if flat:
+        rate, _, memory, tree = flat
+        print(
+            f"| the same after {asked.flat} records at {rate / 1000:.0f} k/s | {memory:.0f} ({tree:.0f}) MiB | ≤ 150 |"
+        )
     print(f"| peak memory, follower | {max(used for _, used in whole):.0f} MiB | ≤ 600 |")
 
 

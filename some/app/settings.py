@@ -75,7 +75,7 @@ class Collect(_Section):
 
     default_class: str = Field("access", pattern=r"^[a-z][a-z0-9_]{0,31}$", description="class of an undeclared source")
     max_message: int = Field(65536, ge=480, le=16 * MIB, description="longer syslog messages are kept truncated, bytes")
-    pending: int = Field(8 * MIB, ge=MIB, le=1024 * MIB, description="received bytes that may wait for the disk")
+    pending: int = Field(4 * MIB, ge=MIB, le=1024 * MIB, description="received bytes that may wait for the disk")
     syslog_udp: SyslogUdp = SyslogUdp()
     syslog_tcp: SyslogTcp = SyslogTcp()
     files: tuple[TailedFile, ...] = Field((), description="files to follow")

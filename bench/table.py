@@ -263,7 +263,7 @@ def measure(place: Path, asked: argparse.Namespace) -> None:
     print(f"| whole pipeline, parsed and searchable, records/s | {_k([rate for rate, _ in whole])} | ≥ 80 k |")
     print(f"| `some verify`, records/s | {_k(checked)} | ≥ 400 k |")
     print(
-        f"| peak memory, receiver and archiver (tree process), {asked.lines} records | {memory:.0f} ({tree:.0f}) MiB | ≤ 150 |"
+        f"| peak memory, receiver (tree process), {asked.lines} records | {memory:.0f} ({tree:.0f}) MiB | ≤ 150 |"
     )
     if flat:
         rate, _, memory, tree = flat

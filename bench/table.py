@@ -262,9 +262,7 @@ def measure(place: Path, asked: argparse.Namespace) -> None:
     )
     print(f"| whole pipeline, parsed and searchable, records/s | {_k([rate for rate, _ in whole])} | ≥ 80 k |")
     print(f"| `some verify`, records/s | {_k(checked)} | ≥ 400 k |")
-    print(
-        f"| peak memory, receiver (tree process), {asked.lines} records | {memory:.0f} ({tree:.0f}) MiB | ≤ 150 |"
-    )
+    print(f"| peak memory, receiver (tree process), {asked.lines} records | {memory:.0f} ({tree:.0f}) MiB | ≤ 150 |")
     if flat:
         rate, _, memory, tree = flat
         print(

@@ -47,9 +47,9 @@ class MemoryArchive:
             future.set_result(Appended(RecordRef("deneme", 1, first), RecordRef("deneme", 1, last)))
         return future
 
-    def follow(self, cursor, *, max_bytes):
+    def follow(self, cursor, *, max_bytes, classes=None):
         """Yield all lines as one run."""
-        if self.lines:
+        if self.lines and (classes is None or audit.AUDIT in classes):
             lines = b"".join(line + b"\n" for line in self.lines)
             yield RecordRun("deneme", 1, 0, len(self.lines), audit.AUDIT, lines)
 

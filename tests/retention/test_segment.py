@@ -103,7 +103,7 @@ def test_path_by_groups_is_the_path_by_leaves():
         assert found == merkle.path(hashes, position)
 
 
-@given(st.binary(max_size=5000))
+@given(st.binary(min_size=1, max_size=5000))
 def test_a_frame_expands_to_what_it_was_made_of(content):
     frame = segment.compress(content, segment.compressor(1))
     assert segment.expand(frame) == content

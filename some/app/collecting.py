@@ -7,7 +7,6 @@ collectors hand over what they have read and wait until it is durable, then the 
 from __future__ import annotations
 
 import asyncio
-import signal
 from contextlib import AsyncExitStack
 from dataclasses import asdict
 from typing import TYPE_CHECKING
@@ -21,6 +20,7 @@ from ingest.framing import Framing
 from ingest.intake import Intake
 from retention.seal_timer import SealTimer
 from some.app import allocator, wiring
+from some.app.stopping import stop_signals
 from some.app.tail_memory import TailMemory
 from some.app.traffic import Traffic
 from some.clock import from_text
@@ -50,7 +50,7 @@ async def _run(site: Site) -> int:
     stopping = asyncio.Event()
     faults: list[UnknownState] = []
     loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
+    for number in stop_signals():
         loop.add_signal_handler(number, stopping.set)
 
     def fail(fault: UnknownState) -> None:

@@ -14,6 +14,7 @@ from ingest.ecs import FIELD
 from some import audit
 from some.app import standing, wiring
 from some.app.archive_view import SiteArchive
+from some.app.stopping import stop_signals
 from some.app.web.application import create_app
 from some.app.web.edge import USUAL_CLASSES, Ports
 from some.app.web.people import DeskDoor
@@ -63,7 +64,7 @@ def run(site: Site) -> int:
         def stop(*_: object) -> None:
             server.should_exit = True
 
-        for number in (signal.SIGTERM, signal.SIGINT):
+        for number in stop_signals():
             signal.signal(number, stop)
         try:
             server.run()

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from some import audit
 from some.app import jobs, proving, wiring
+from some.app.stopping import stop_signals
 from some.diagnostics import named
 from some.errors import ExitCode, SomeError, Unavailable, UsageFault
 
@@ -40,7 +41,7 @@ def run(site: Site, only: str) -> int:
     if only not in {"", "index", "jobs"}:
         raise UsageFault(f"--only {only}: expected index or jobs")
     stop = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
+    for number in stop_signals():
         signal.signal(number, lambda *_: stop.set())
     with ExitStack() as stack:
         if only != "index":

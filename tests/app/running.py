@@ -9,18 +9,18 @@ import socket
 import subprocess
 import sys
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from some.record import Cursor
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from conftest import Some
 
     from retention.reading import ArchiveReader
 
 START_S = 60.0
+ROOT = Path(__file__).resolve().parents[2]
 
 
 def free_ports(count: int) -> list[int]:

@@ -7,13 +7,14 @@ import os
 import random
 import socket
 import subprocess
+import sys
 import threading
 import time
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import pytest
-from running import Up, messages, write_lines
+from running import ROOT, Up, messages, write_lines
 
 from retention.reading import ArchiveReader
 from retention.remote import RemoteArchive
@@ -175,3 +176,18 @@ def test_kill_nine_loses_and_doubles_nothing_that_was_answered(some: Some, tmp_p
     checked = some.told("verify")
     assert checked["ok"]
     assert {one["severity"] for one in checked["findings"]} <= {"note", "warning"}
+
+
+def test_a_supervised_part_leaves_ctrl_c_to_the_supervisor() -> None:
+    program = "import signal; from some.app.stopping import stop_signals; print([one.name for one in stop_signals()])"
+    ignoring = f"import signal; signal.signal(signal.SIGINT, signal.SIG_IGN); {program}"
+
+    def said(text: str) -> str:
+        return (
+            subprocess.run([sys.executable, "-c", text], capture_output=True, check=True, cwd=ROOT)
+            .stdout.decode()
+            .strip()
+        )
+
+    assert said(program) == "['SIGTERM', 'SIGINT']"
+    assert said(ignoring) == "['SIGTERM']"

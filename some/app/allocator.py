@@ -11,7 +11,7 @@ import ctypes
 _M_TRIM_THRESHOLD = -1
 _M_MMAP_THRESHOLD = -3
 _M_ARENA_MAX = -8
-_LARGE = 128 * 1024
+_LARGE = 32 * 1024
 
 
 def give_back() -> None:
@@ -19,5 +19,5 @@ def give_back() -> None:
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
     if mallopt is not None:
         mallopt(_M_MMAP_THRESHOLD, _LARGE)
-        mallopt(_M_TRIM_THRESHOLD, 16 * _LARGE)
+        mallopt(_M_TRIM_THRESHOLD, 64 * _LARGE)
         mallopt(_M_ARENA_MAX, 2)

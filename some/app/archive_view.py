@@ -40,7 +40,6 @@ if TYPE_CHECKING:
     from some.record import RecordRef, StoredRecord
 
 PIECE = 1024 * 1024
-SILENT_S = 900.0
 DAY_S = 86400.0
 _OUTCOMES = {
     verify_steps.Result.HOLDS: StepOutcome.PROVED,

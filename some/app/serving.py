@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import signal
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING
 
@@ -78,6 +78,8 @@ def application(site: Site) -> Iterator[FastAPI]:
     """Yield the web application over a site; its database and index are open meanwhile."""
     with wiring.database(site) as database, wiring.engine(site) as engine:
         roles = wiring.roles(site)
+        with suppress(Unavailable):  # the disk is full already: what room there is must do
+            database.keep_room()
         yield create_app(
             Ports(
                 settings=_settings(site),

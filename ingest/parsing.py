@@ -4,7 +4,7 @@ Parsing follows retention, so it may fail but never lose: every row comes back, 
 answer depends on the record and on its source's settings alone, so that an index rebuilt years later is the same. The
 layouts that a `Parsing` learns make it fast and never change an answer.
 
-Steps: decode → syslog header, if any → the formats, in the fixed order of `_RECOGNISE`, at the place where the header
+Steps: decode → syslog header, if any → the formats, in the fixed order of `_PARSERS`, at the place where the header
 ends → columns, format by format. A message of no known format under a valid header is format `syslog`.
 """
 
@@ -33,22 +33,20 @@ if TYPE_CHECKING:
 __all__ = ["AUTO", "FORMATS", "Batch", "ParseFailure", "Parsing", "SourceHints", "parse_block", "parse_lines", "zone"]
 
 AUTO: Final = "auto"
-FORMATS: Final = ("fortigate", "squid", "dhcpd", "access_log", "syslog")
-"""What a source's `format` may be pinned to, besides `auto`."""
 
 _DEFAULT_ZONE = "Europe/Istanbul"
 _FALLBACK_ENCODING = "windows-1254"  # Turkish; what older firewalls and Windows write
 _SMALL = 64  # parts below this many rows are joined, so that odd lines do not make one batch each
 _CHUNK = 1000  # rows that go through all steps together: their values stay in the processor's cache
 _CLAIMING = ";received"
+_IMPORTED = ("import:", "parse:")
 _CLAIMED = re.compile(rf"({ISO_STAMP})\t")
-_RECOGNISE = re.compile(
-    r"((?:date|devname|devid|logid|logver|itime|timestamp|idseq|time|eventtime|type|vd)=)"
-    r"|(\d{9,10}\.\d{3} +-?\d+ \S)"
-    r"|(DHCP[A-Z]{3,12} )"
-    r"|([^\[]{5,2048}+\[\d\d/[A-Z][a-z]{2}/\d{4}:)"
-)
-_ORDER = dict(enumerate(("syslog", *FORMATS[:4])))
+_PARSERS: Final = (Fortigate, Squid, Dhcpd, AccessLog)
+"""In the order in which they are asked whether a line begins as theirs do."""
+FORMATS: Final = (*(parser.name for parser in _PARSERS), syslog.NAME)
+"""What a source's `format` may be pinned to, besides `auto`."""
+_RECOGNISE = re.compile("|".join(f"({parser.begins})" for parser in _PARSERS))
+_ORDER = dict(enumerate((syslog.NAME, *FORMATS)))
 
 
 def zone(name: str = _DEFAULT_ZONE) -> tzinfo:
@@ -103,9 +101,7 @@ class Parsing:
     def __init__(self) -> None:
         """Start with nothing learned."""
         self._headers = syslog.Headers()
-        self._parsers: dict[str, Parser] = {
-            parser.name: parser for parser in (Fortigate(), Squid(), Dhcpd(), AccessLog())
-        }
+        self._parsers: dict[str, Parser] = {one.name: one for one in (parser() for parser in _PARSERS)}
 
     def parse_block(
         self,
@@ -132,7 +128,9 @@ class Parsing:
             claims: dict[int, int] = {}
             if claiming:
                 texts, received, claims = _claims(texts, received, select(origins, chunk))
+            undelayed = _undelayed(select(origins, chunk), claims)
             for batch in self._formats(texts, received, hints):
+                _forget_delay(batch, undelayed)
                 if odd:
                     _add(batch, "some.encoding", odd)
                 if claims:
@@ -339,10 +337,34 @@ def _complete(columns: Columns, received: Sequence[int]) -> Columns:
     if times is None:
         columns["@timestamp"] = list(received)
     elif None in times:
+        columns["some.delay"] = [
+            None if at is None else (got - at) // 1000 for at, got in zip(times, received, strict=True)
+        ]
         columns["@timestamp"] = _first(times, received)
+    else:
+        columns["some.delay"] = [(got - at) // 1000 for at, got in zip(times, received, strict=True)]
     if "event.kind" not in columns:
         columns["event.kind"] = ["event"] * len(received)
     return columns
+
+
+def _undelayed(origins: Sequence[str], claims: dict[int, int]) -> frozenset[int] | None:
+    """Return the rows of whose delay nothing is known (imports without their receive time); None for every row."""
+    imported = {origin for origin in set(origins) if origin.startswith(_IMPORTED)}
+    if not imported:
+        return frozenset()
+    rows = frozenset(row for row, origin in enumerate(origins) if origin in imported and row not in claims)
+    return None if len(rows) == len(origins) else rows
+
+
+def _forget_delay(batch: Batch, rows: frozenset[int] | None) -> None:
+    if rows is None:
+        batch.columns.pop("some.delay", None)
+    elif rows and "some.delay" in batch.columns:
+        delays = batch.columns["some.delay"]
+        batch.columns["some.delay"] = [
+            None if row in rows else delay for row, delay in zip(batch.rows, delays, strict=True)
+        ]
 
 
 def _add(batch: Batch, name: str, values: dict[int, Any]) -> None:

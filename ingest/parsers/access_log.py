@@ -53,6 +53,7 @@ class AccessLog:
     """Lines with a time in brackets and a request in quotes."""
 
     name = NAME
+    begins = r"[^\[]{5,2048}+\[\d\d/[A-Z][a-z]{2}/\d{4}:"
 
     def __init__(self) -> None:
         """Start with empty memories."""

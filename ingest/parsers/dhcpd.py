@@ -43,6 +43,7 @@ class Dhcpd:
     """Lines that begin with DHCP… after the header."""
 
     name = NAME
+    begins = r"DHCP[A-Z]{3,12} "
 
     def __init__(self) -> None:
         """Start with empty memories."""

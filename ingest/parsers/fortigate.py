@@ -35,6 +35,7 @@ class Fortigate:
     """Lines of key=value with the keys of FortiOS."""
 
     name = NAME
+    begins = r"(?:date|devname|devid|logid|logver|itime|timestamp|idseq|time|eventtime|type|vd)="
 
     def __init__(self) -> None:
         """Start with no layout learned."""

@@ -62,6 +62,8 @@ class Parser(Protocol):
     """One format. May hold caches of pure functions; the answer never depends on what it has seen before."""
 
     name: str
+    begins: str
+    """Pattern without groups that lines of this format match where the syslog header ends; it need not be certain."""
 
     def parse(self, lines: Lines) -> Parsed:
         """Return the columns of the lines that are of this format. Never raises, whatever the lines hold."""

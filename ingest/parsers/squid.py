@@ -83,6 +83,7 @@ class Squid:
     """Lines that begin with a time in seconds and milliseconds, and what the request took in milliseconds."""
 
     name = NAME
+    begins = r"\d{9,10}\.\d{3} +-?\d+ \S"
 
     def __init__(self) -> None:
         """Start with empty memories."""

@@ -9,7 +9,8 @@ from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ingest.sources import Sources, read_sources
+from ingest.declared import Sources
+from ingest.sources import read_sources
 from retention import remote
 from retention.archive import Archive, no_notes
 from retention.lock import ArchiveLock

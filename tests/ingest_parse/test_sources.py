@@ -11,7 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ingest.sources import NatPorts, parse_sources, read_sources
+from ingest.declared import NatPorts
+from ingest.sources import parse_sources, read_sources
 from some import strict_yaml
 from some.errors import SettingsFault
 

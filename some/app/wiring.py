@@ -9,7 +9,6 @@ from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ingest.declared import Sources
 from ingest.sources import read_sources
 from retention import remote
 from retention.archive import Archive, no_notes
@@ -26,6 +25,7 @@ from some.record import RecordClass
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+    from ingest.declared import Sources
     from retention.manifest import Note
     from retention.tsa.authority import Authority
     from retention.tsa.stamping import Stamper

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-PACKAGES = ("some", "ingest", "retention", "config")
+PACKAGES = ("some", "ingest", "retention", "reports", "config")
 BANNED = re.compile(
     r"(?:^|_)(data|info|item|manager|handler|helper|util|utils|common|misc|process|service|base|do)(?:_|$)"
 )

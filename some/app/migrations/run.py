@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from some.database import Database
 
-HEAD = "0002"
+HEAD = "0003"
 """The newest version; a test compares it with the files, so that a start need not load Alembic to know it."""
 
 _LOCK = 0x534F4D45

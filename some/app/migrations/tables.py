@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from reports import register as replies
 from some import audit, outbox
 from some.app import jobs
 from some.app.accounts import models as accounts
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
 
     import sqlalchemy as sa
 
-ROOMS: tuple[ModuleType, ...] = (outbox, audit, accounts, jobs)
+ROOMS: tuple[ModuleType, ...] = (outbox, audit, accounts, jobs, replies)
 """The modules whose import registers their tables."""
 
 

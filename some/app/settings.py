@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 from pydantic_core import ErrorDetails  # noqa: TC002 - the signature of a function that mypy and readers see
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
@@ -124,11 +124,44 @@ class Tsa(Authority):
     late_s: int = Field(900, ge=1, le=86400, description="a stamp later than this after the seal is reported")
 
 
-class Index(_Section):
-    """The embedded index."""
+class Elastic(_Section):
+    """Elasticsearch beside the embedded index: servers 8.19 and 9.x."""
 
-    memory_mib: int = Field(512, ge=64, le=65536, description="memory that one search may use")
+    urls: tuple[str, ...] = Field((), description="addresses of its nodes; empty = not used")
+    api_key_file: str = Field("", description="file that holds the API key (id:key, base64)")
+    user: str = Field("", description="user, where no API key is used")
+    password_file: str = Field("", description="file that holds the user's password")
+    ca_file: str = Field("", description="PEM file of the authority that signed its certificate")
+    fingerprint: str = Field("", description="SHA-256 of its certificate, instead of ca_file")
+    proxy: str = Field("", description="HTTP proxy")
+    timeout_s: float = Field(30.0, gt=0, le=600, description="whole request, seconds")
+    period: Literal["month", "week", "day"] = Field("month", description="an index holds so much")
+    replicas: int = Field(0, ge=0, le=10, description="copies of each index beside the first")
+    keep_days: int = Field(0, ge=0, le=36_500, description="an index that ended so long ago is dropped; 0 = never")
+
+
+class Index(_Section):
+    """What searches and answers."""
+
+    engine: Literal["embedded", "elastic"] = Field("embedded", description="which engine answers")
+    memory_mib: int = Field(512, ge=64, le=65536, description="memory that one search of the embedded index may use")
     search_s: float = Field(30.0, gt=0, le=600, description="a search ends after this many seconds")
+    elastic: Elastic = Elastic()
+
+    @model_validator(mode="after")
+    def _answers(self) -> Self:
+        if self.engine == "elastic" and not self.elastic.urls:
+            raise ValueError("engine elastic needs elastic.urls")
+        return self
+
+
+class Attribution(_Section):
+    """Who used this address: what counts as silence, and how far back is looked."""
+
+    silence_s: float = Field(300.0, ge=1, le=86_400, description="a source is silent only after this many seconds")
+    session_days: float = Field(2.0, gt=0, le=60, description="longest connection that is looked for, days")
+    binding_days: float = Field(14.0, gt=0, le=366, description="longest lease or login that is looked for, days")
+    clock_error_s: float = Field(120.0, ge=0, le=86_400, description="error of a clock of which nothing is known, s")
 
 
 class Web(_Section):
@@ -160,6 +193,7 @@ class Settings(BaseSettings):
     seal: Seal = Seal()
     tsa: Tsa = Tsa()
     index: Index = Index()
+    attribution: Attribution = Attribution()
     web: Web = Web()
     state: State = State()
 

@@ -7,7 +7,7 @@ LOCK ?= requirements/run.lock
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help venv run demo test test-full lint types check bench vectors parts lock clean
+.PHONY: help venv run demo test test-full lint types check bench vectors parts es lock clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -20,11 +20,11 @@ run: $(VENV)/.run ## start everything with embedded defaults; data in ./data (DA
 demo: $(VENV)/.run ## show the platform on invented traffic, in a temporary data directory
 	@$(BIN)/some demo
 
-test: $(VENV)/.dev parts ## run everything: lint, types, house rules, tests (sampled counts)
+test: $(VENV)/.dev parts es ## run everything: lint, types, house rules, tests (sampled counts)
 	@$(MAKE) --no-print-directory lint types
 	@sh tests/run -m "not full"
 
-test-full: $(VENV)/.dev parts ## run everything with the full counts (tens of minutes)
+test-full: $(VENV)/.dev parts es ## run everything with the full counts (tens of minutes)
 	@$(MAKE) --no-print-directory lint types
 	@SOME_FULL=1 sh tests/run
 
@@ -46,6 +46,9 @@ vectors: $(VENV)/.dev ## remake the test vectors of retention/SPEC.md
 
 parts: ## name (and as root on Debian install) the system programs that tests start for real
 	@sh tests/parts
+
+es: ## fetch a real Elasticsearch for the tests where this machine can run one
+	@sh tests/es
 
 lock: ## resolve the lock files again (needs uv)
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url -q --extra build pyproject.toml -o requirements/run.lock

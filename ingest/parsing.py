@@ -18,13 +18,23 @@ from typing import TYPE_CHECKING, Any, Final
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from ingest.ecs import nest
-from ingest.parsers import audit, gap, syslog
+from ingest.parsers import audit, gap, ipfix, syslog
 from ingest.parsers.access_log import AccessLog
+from ingest.parsers.cisco_asa import CiscoAsa
+from ingest.parsers.cisco_ise import CiscoIse
 from ingest.parsers.dhcpd import Dhcpd
+from ingest.parsers.filterlog import Filterlog
 from ingest.parsers.fortigate import Fortigate
+from ingest.parsers.kea import Kea
 from ingest.parsers.lines import Columns, Lines, ParseFailure, Parser, select
+from ingest.parsers.mikrotik import Mikrotik
+from ingest.parsers.pfsense_portal import PfsensePortal
+from ingest.parsers.radius_detail import RadiusDetail
+from ingest.parsers.sophos import Sophos
 from ingest.parsers.squid import Squid
 from ingest.parsers.times import ISO_STAMP, iso, microseconds
+from ingest.parsers.windows_dhcp import WindowsDhcp
+from ingest.parsers.windows_security import WindowsSecurity
 from some.errors import BadInput
 
 if TYPE_CHECKING:
@@ -41,9 +51,24 @@ _CHUNK = 1000  # rows that go through all steps together: their values stay in t
 _CLAIMING = ";received"
 _IMPORTED = ("import:", "parse:")
 _CLAIMED = re.compile(rf"({ISO_STAMP})\t")
-_PARSERS: Final = (Fortigate, Squid, Dhcpd, AccessLog)
+_PARSERS: Final = (
+    Fortigate,
+    Squid,
+    Dhcpd,
+    Kea,
+    WindowsDhcp,
+    Filterlog,
+    PfsensePortal,
+    RadiusDetail,
+    WindowsSecurity,
+    AccessLog,
+    CiscoAsa,
+    CiscoIse,
+    Sophos,
+    Mikrotik,
+)
 """In the order in which they are asked whether a line begins as theirs do."""
-FORMATS: Final = (*(parser.name for parser in _PARSERS), syslog.NAME)
+FORMATS: Final = (*(parser.name for parser in _PARSERS), syslog.NAME, ipfix.NAME)
 """What a source's `format` may be pinned to, besides `auto`."""
 _RECOGNISE = re.compile("|".join(f"({parser.begins})" for parser in _PARSERS))
 _ORDER = dict(enumerate((syslog.NAME, *FORMATS)))
@@ -101,6 +126,7 @@ class Parsing:
     def __init__(self) -> None:
         """Start with nothing learned."""
         self._headers = syslog.Headers()
+        self._ipfix = ipfix.Ipfix()
         self._parsers: dict[str, Parser] = {one.name: one for one in (parser() for parser in _PARSERS)}
 
     def parse_block(
@@ -120,6 +146,13 @@ class Parsing:
         merged = _Merged()
         for row in ours:
             merged.add(Batch([row], self._own(messages[row], received_us[row], origins[row])))
+        if hints.format in (AUTO, ipfix.NAME):
+            flows, rows = ipfix.chosen(messages, rows, pinned=hints.format == ipfix.NAME)
+            undelayed = _undelayed(select(origins, flows), {})
+            for part in self._ipfix.parse(select(messages, flows), select(received_us, flows)):
+                batch = Batch(list(part.positions), part.columns)
+                _forget_delay(batch, undelayed)
+                merged.add(Batch([flows[place] for place in batch.rows], batch.columns))
         claiming = any(_CLAIMING in origin for origin in set(origins))
         for at in range(0, len(rows), _CHUNK):
             chunk = rows[at : at + _CHUNK]

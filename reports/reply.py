@@ -54,6 +54,23 @@ KINDS: Final = {
     "mac": "cihaz adresi (MAC)",
     "host": "sabit kayıtlı makine",
 }
+REASONS: Final = {
+    "no_session": "o sırada bu adres ve porttan kayıtlı bir bağlantı yok",
+    "source_silent": "bunu gösterecek kayıt yok: kaynak susmuştu",
+    "no_public_port": "kaynak genel portu kaydetmiyor; yalnız hedef ve zamanla bulundu",
+    "estimated": "bir uç kayıtlı değil, tahmin",
+    "no_lease": "bu adresin kirası ya da sabit kaydı yok",
+    "lease_unknown": "kiranın sonu bilinmiyor",
+    "no_login": "bu adreste ya da cihazda oturum açan yok",
+    "logged_out": "orada oturum açan kişi daha önce çıkmıştı",
+    "mac_mismatch": "iki kaynak bu adres için ayrı cihaz gösteriyor",
+    "shared_host": "bu makineyi aynı anda birden çok kişi kullanıyor",
+    "host_only": "sabit kayıtta makine var, kişi yok",
+    "several_holders": "aynı adreste aynı anda birden çok kişi",
+    "handed_on": "adres, oturum ile bağlantı arasında el değiştirmiş",
+    "clock": "olay, saatlerin ayırt edebileceğinden daha yakın bir değişikliğin yanında",
+    "loop": "vekil ya da çeviri zinciri döngüde veya çok derin",
+}
 PRIVACY: Final = (
     "Bu cevap ve ekleri kişisel veri içerir; yalnız talebin konusu için gerekli olan kayıtlar verilmiştir "
     "(6698 sayılı Kanun m. 4)."
@@ -149,7 +166,9 @@ _ASKED: Final = {
 
 
 def _question(reply: Reply) -> list[dict[str, str]]:
-    asked = reply.request.question
+    asked = dict(reply.request.question)
+    if asked.get("at"):
+        asked["at"] = f"{_spoken(asked['at'], reply.zone)} Türkiye saati (yazıda: {asked['at']})"
     lines = [
         {"label": label, "value": printable(str(asked[key]))}
         for key, label in _ASKED.items()
@@ -180,7 +199,9 @@ def _step(one: Mapping[str, Any], zone: tzinfo, numbers: Mapping[str, int]) -> d
 def _gap(one: Mapping[str, Any]) -> str:
     alive = _ALIVE[one.get("source_alive")]
     source = f" Kaynak: {one['source']}." if one.get("source") else ""
-    text = str(one.get("text") or one["reason"]).rstrip(".")
+    text = REASONS.get(one["reason"], str(one["reason"]))
+    named = [*one.get("macs", []), *one.get("hosts", []), *([one["address"]] if one.get("address") else [])]
+    text += f" [{', '.join(named)}]" if named else ""
     return f"{LAYERS.get(one['layer'], one['layer'])}: {text}.{source} ({alive})"
 
 

@@ -4,6 +4,7 @@
 relay 10.20.30.1 lease-duration 3600
 
 Without `lease-duration` the line has no end of the lease: it comes from the configuration or the next line.
+`DHCPACK to ADDRESS` answers DHCPINFORM, by a client that has its address from elsewhere (RFC 2131 4.3.5): no lease.
 `host.hostname` is the client's name for itself, `observer.hostname` the server's.
 """
 
@@ -12,6 +13,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final
 
+from ingest.fact_words import FactWord
 from ingest.parsers.lines import Columns, Parsed, ParseFailure, Part
 from ingest.parsers.values import LONGEST_S, Memo, address, at_most, lower, mac, words
 
@@ -32,7 +34,13 @@ _LINE = re.compile(
 )
 _STARTS = frozenset({"dhcpack"})
 _ENDS = frozenset({"dhcprelease", "dhcpexpire", "dhcpdecline"})
+_FACTS = dict.fromkeys(_STARTS, FactWord.LEASE_GRANTED.value) | dict.fromkeys(_ENDS, FactWord.LEASE_ENDED.value)
 _TYPES = {True: ["protocol", "start"], False: ["protocol", "end"], None: ["protocol", "info"]}
+
+
+def _fact(action: str | None, leased: str | None) -> str | None:
+    """Return the word for a message about the address `leased`; None where it is about none."""
+    return _FACTS.get(action or "") if leased else None
 
 
 def _type(action: str | None) -> list[str]:
@@ -82,6 +90,7 @@ class Dhcpd:
             "server.ip": self._addresses.column(server),
             "host.hostname": words(host),
             "observer.ingress.interface.name": words(via),
+            "some.fact": list(map(_fact, actions, ip1)),
             "some.lease.relay": words(relay),
             "some.lease.duration": at_most(LONGEST_S, [None if text is None else int(text) for text in lease]),
         }

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any, Final
 
+from ingest.fact_words import FactWord
+from ingest.parsers import fortigate_facts as facts
 from ingest.parsers.times import SECOND, StampsByZone, epoch, zone_of
 from ingest.parsers.values import (
     LONGEST_S,
@@ -53,6 +55,7 @@ _WORDS = {
     "hostname": "url.domain", "url": "url.original", "qname": "dns.question.name", "qtype": "dns.question.type",
     "qclass": "dns.question.class", "msg": "message", "logdesc": "message", "reason": "event.reason",
     "agent": "user_agent.original", "httpmethod": "http.request.method", "referralurl": "http.request.referrer",
+    "xauthuser": "source.user.name", "tunnelid": "some.session.id",
 }  # fmt: skip
 _CONSTANTS = {
     "devname": "observer.name", "devid": "observer.serial_number", "logid": "event.code", "level": "log.level",
@@ -62,14 +65,11 @@ _OTHERS = frozenset(
     {"date", "time", "eventtime", "duration", "proto", "service", "direction", "ipaddr", "status", "dhcp_msg", "lease"}
 )
 
-CONSTANT: Final = frozenset({*_CONSTANTS, "type", "subtype", "tz"})
+CONSTANT: Final = frozenset({*_CONSTANTS, "type", "subtype", "tz", "trandisp"})
 WHOLE: Final = frozenset({*_PORTS, *_COUNTS, "duration", "lease"})
 WANTED: Final = frozenset({*_ADDRESSES, *_PORTS, *_COUNTS, *_MACS, *_WORDS, *_OTHERS})
 
-_NOT_YET_ENDED = frozenset({20, 21})  # LOG_ID_TRAFFIC_STAT, LOG_ID_TRAFFIC_SNIFFER_STAT
-_JUST_STARTED = frozenset({4, 15, 16})  # OTHER_START, START_FORWARD, START_LOCAL
 _MESSAGE_DIGITS = 6  # a log id is two digits of type, two of subtype, six of message
-_REFUSING = frozenset({"deny", "denied", "block", "blocked", "dropped", "drop", "reset", "discard"})
 _DIRECTIONS = {"outgoing": "outbound", "incoming": "inbound", "outbound": "outbound", "inbound": "inbound"}
 _SEPARATORS = re.compile(r"[\s,;]+")
 
@@ -99,10 +99,19 @@ class Fields:
         self._network(columns, given)
         self._times(columns, given, constants.get("tz"), zone)
         if kind[0] == "traffic":
-            _session(columns, given, table.digits, whole(constants.get("logid")) or 0)
+            message = (whole(constants.get("logid")) or 0) % 10**_MESSAGE_DIGITS
+            _session(columns, given, table.digits, message)
+            refusals = not facts.REFUSING.isdisjoint(columns.get("event.action", ()))
+            _outcomes(columns, message, refusals=refusals)
+            facts.session(columns, message, kind[1], constants.get("trandisp"), refusals=refusals)
         elif "dhcp_msg" in given:
             self._lease(columns, given)
+            facts.lease(columns)
         _kind(columns, kind, count)
+        if kind == ("event", "vpn"):
+            _tunnel(columns, given)
+        elif kind == ("event", "user"):
+            facts.sign_in(columns, given.get("status"))
         return columns
 
     def _plain(self, columns: Columns, given: dict[str, Sequence[str]], digits: frozenset[str]) -> None:
@@ -224,29 +233,57 @@ def _path(url: str | None) -> tuple[str | None, str | None]:
     return path or None, query if mark else None
 
 
-def _session(columns: Columns, given: dict[str, Sequence[str]], digits: frozenset[str], log_id: int) -> None:
+def _session(columns: Columns, given: dict[str, Sequence[str]], digits: frozenset[str], message: int) -> None:
     """Fill in start and duration of a session, and take the end away where it has not ended."""
     ends = columns.pop("event.end", None)
-    message = log_id % 10**_MESSAGE_DIGITS
     if "duration" in given:
-        lasted = _numbers(given["duration"]) if "duration" in digits else wholes(given["duration"])
-        if "duration" not in digits or max(lasted) > LONGEST_S:
-            lasted = [None if value is None or value > LONGEST_S else value for value in lasted]
+        lasted = _seconds(given["duration"], "duration" in digits)
         columns["event.duration"] = [None if value is None else value * 1_000_000_000 for value in lasted]
         if ends is not None:
-            columns["event.start"] = [
-                None if end is None or value is None else end - value * SECOND
-                for end, value in zip(ends, lasted, strict=True)
-            ]
-    elif message in _JUST_STARTED and ends is not None:
+            columns["event.start"] = _starts(ends, lasted)
+    elif message in facts.JUST_STARTED and ends is not None:
         columns["event.start"] = ends
-    if ends is not None and message not in _NOT_YET_ENDED and message not in _JUST_STARTED:
+    if ends is not None and message not in facts.NOT_YET_ENDED and message not in facts.JUST_STARTED:
         columns["event.end"] = ends
-    phase = "info" if message in _NOT_YET_ENDED else "start" if message in _JUST_STARTED else "end"
+
+
+def _seconds(texts: Sequence[str], digits: bool) -> list[int | None]:  # noqa: FBT001 - whether all are whole numbers
+    lasted = _numbers(texts) if digits else wholes(texts)
+    if not digits or max(lasted) > LONGEST_S:
+        lasted = [None if value is None or value > LONGEST_S else value for value in lasted]
+    return lasted
+
+
+def _starts(ends: Sequence[int | None], lasted: Sequence[int | None]) -> list[int | None]:
+    return [
+        None if end is None or value is None else end - value * SECOND for end, value in zip(ends, lasted, strict=True)
+    ]
+
+
+def _outcomes(columns: Columns, message: int, *, refusals: bool) -> None:
+    """Fill in the type of traffic lines."""
+    phase = "info" if message in facts.NOT_YET_ENDED else "start" if message in facts.JUST_STARTED else "end"
     allowed, denied = ["connection", phase, "allowed"], ["connection", phase, "denied"]
     actions = columns.get("event.action")
-    if actions is not None:
-        columns["event.type"] = [denied if action in _REFUSING else allowed for action in actions]
+    if refusals and actions is not None:
+        columns["event.type"] = [denied if action in facts.REFUSING else allowed for action in actions]
+    elif actions is not None:
+        columns["event.type"] = [allowed] * len(actions)
+
+
+def _tunnel(columns: Columns, given: dict[str, Sequence[str]]) -> None:
+    """Fill in what tunnels tell: a tunnel that is closed or counted began when its duration began."""
+    facts.tunnel(columns)
+    words, moments = columns.get("some.fact"), columns.get("event.start")
+    if words is None or moments is None:
+        return
+    lasted = _seconds(given["duration"], digits=False) if "duration" in given else [None] * len(words)
+    login, logout = FactWord.LOGIN, FactWord.LOGOUT
+    began = _starts(moments, lasted)
+    columns["event.start"] = [
+        moment if word in (None, login) else start for word, moment, start in zip(words, moments, began, strict=True)
+    ]
+    columns["event.end"] = [moment if word == logout else None for word, moment in zip(words, moments, strict=True)]
 
 
 def _kind(columns: Columns, kind: tuple[str, str], count: int) -> None:
@@ -265,7 +302,9 @@ def _kind(columns: Columns, kind: tuple[str, str], count: int) -> None:
         first = "access" if web else "info"
         allowed, denied = [first, "allowed"], [first, "denied"]
         columns["event.type"] = (
-            [[first]] * count if actions is None else [denied if text in _REFUSING else allowed for text in actions]
+            [[first]] * count
+            if actions is None
+            else [denied if text in facts.REFUSING else allowed for text in actions]
         )
     elif name == "event" and subtype in {"user", "vpn"}:
         columns["event.category"] = [["authentication"] if subtype == "user" else ["network"]] * count

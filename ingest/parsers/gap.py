@@ -19,7 +19,7 @@ _LARGEST = 2**63 - 1
 
 
 def read(message: bytes) -> dict[str, Any] | ParseFailure:
-    """Return the flat document of a gap record (`ingest/collectors/syslog_udp.py` writes them)."""
+    """Return the flat document of a gap record (`ingest/collectors/udp.py` writes them)."""
     try:
         told = json.loads(message)
     except (ValueError, RecursionError):

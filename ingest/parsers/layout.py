@@ -229,11 +229,11 @@ def strict(text: str, start: int) -> list[tuple[str, str, str]]:
 
 
 def tolerant(text: str, start: int) -> list[tuple[str, str, str]]:
-    """Return (key, `t`, value) for whatever can be read from `start` on; stops where no key follows. Linear time."""
+    """Return (key, `t`, value) for whatever can be read from `start` on; passes over what is no pair. Linear time."""
     pairs = []
     closing = True  # False: no quote further on closes anything
     pair = _COMMAS if _BEGINS_WITH_COMMAS.match(text, start) else _BLANKS
-    while (found := pair.match(text, start)) is not None:
+    while (found := pair.match(text, start) or _after(pair, text, start)) is not None:
         key, value = found.groups()
         start = found.end()
         if value[:1] == '"':
@@ -248,6 +248,12 @@ def tolerant(text: str, start: int) -> list[tuple[str, str, str]]:
             value, start = text[start:end], next_start
         pairs.append((key, "t", value))
     return pairs
+
+
+def _after(pair: re.Pattern[str], text: str, start: int) -> re.Match[str] | None:
+    """Return the next pair beyond words that belong to none: `ether_type=IPv4 (0x0800) in_interface=…`."""
+    follows = _NEXT.search(text, start)
+    return None if follows is None else pair.match(text, follows.start())
 
 
 def compiled(layout: Layout, grammar: Grammar) -> Learned:

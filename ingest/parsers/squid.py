@@ -1,11 +1,14 @@
-"""Squid access log: native format, with the client's port where it is configured, and the long form seen in the field.
+"""Squid access log: native format, with the ports of both sides where they are configured, and a long form seen.
 
 1795458943.123    184 10.20.30.41 51022 TCP_MISS/200 4512 GET http://www.example.org/a?b=1 ayse \
 HIER_DIRECT/203.0.113.80 text/html
 
 The time is the END of the request (src/log/FormatSquidNative.cc): event.start = end - elapsed. For Law 5651 configure
-`logformat some %ts.%03tu %6tr %>a %>p %Ss/%03>Hs %<st %rm %ru %un %Sh/%<a %mt`. `source.user.name` is what the proxy
-authenticated (URL-decoded).
+`logformat some %ts.%03tu %6tr %>a %>p %Ss/%03>Hs %<st %rm %ru %un %Sh/%<a %mt %<la %<lp %>eui`: %>p is the client's
+port, %<la and %<lp are the proxy's own address and port towards the server, %>eui is the client's MAC; the last, or the
+last three, may be missing. That pair is the public side of a `session.proxied`, or the inner side of what the firewall
+behind translates; without it the proxy's requests are told apart by server and time only. `source.user.name` is what
+the proxy authenticated (URL-decoded).
 """
 
 from __future__ import annotations
@@ -13,8 +16,9 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final
 
+from ingest.fact_words import FactWord
 from ingest.parsers.lines import Columns, Parsed, ParseFailure, Part
-from ingest.parsers.values import LONGEST_S, Memo, address, decoded, ports, unescaped, whole, wholes, words
+from ingest.parsers.values import LONGEST_S, Memo, address, decoded, mac, port, ports, unescaped, whole, wholes, words
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -31,12 +35,13 @@ _URL = (
     r"([^? ]*+)(?:\?([^ ]*+))?|(\[[^\] ]*\]|[^/ :]++):([0-9]{1,5})(?= )|[^ ]++))"
 )
 _NATIVE = re.compile(
-    rf"{_BEGIN}()([A-Za-z_\-]+) {_URL} ([^ ]+) ([A-Z0-9_]+|-)/([^ ]+) ()([^ ]+)(?: .*)?$",
+    rf"{_BEGIN}()([A-Za-z_\-]+) {_URL} ([^ ]+) ([A-Z0-9_]+|-)/([^ ]+) ()([^ ]+)"
+    r"(?: ([0-9A-Fa-f.:]{2,45}|-) ([0-9]{1,5}|-)(?: ((?:[0-9A-Fa-f]{2}:){5}[0-9A-Fa-f]{2}|-))?(?= |$))?(?: .*)?$",
     re.DOTALL | re.ASCII,
 )
 _LONG = re.compile(
     rf"{_BEGIN}([0-9]{{1,18}}|-) (?:(?:[0-9]{{1,18}}|-) ){{0,7}}([A-Za-z_]+) {_URL} (?:[0-9]\.[0-9] )?([^ ]+) "
-    r"([A-Z0-9_]+|-)/([^ ]+) (?:([0-9]{1,5}) |- )?([^ ]+)(?: .*)?$",
+    r"([A-Z0-9_]+|-)/([^ ]+) (?:([0-9]{1,5}) |- )?([^ ]+)()()()(?: .*)?$",
     re.DOTALL | re.ASCII,
 )
 _PROXY: dict[str, str | list[str]] = {
@@ -46,6 +51,7 @@ _PROXY: dict[str, str | list[str]] = {
     "observer.vendor": "Squid",
     "observer.product": "Squid",
 }
+_WORD = FactWord.SESSION_PROXIED.value
 _DEFAULT_PORTS = {"http": 80, "https": 443, "ftp": 21}
 _ALLOWED, _DENIED = ["access", "allowed"], ["access", "denied"]
 
@@ -89,6 +95,7 @@ class Squid:
         """Start with empty memories."""
         self._addresses: Memo[str | None, str | None] = Memo(address)
         self._users: Memo[str | None, str | None] = Memo(unescaped)
+        self._macs: Memo[str | None, str | None] = Memo(mac)
         self._statuses: Memo[str | None, int | None] = Memo(_status)
 
     def parse(self, lines: Lines) -> Parsed:
@@ -110,6 +117,7 @@ class Squid:
         (
             moment, elapsed, client, client_port, result, status, size, sent, method, url,
             scheme, domain, url_port, path, query, tunnel, tunnel_port, user, _hierarchy, peer, peer_port, mime,
+            own, own_port, client_mac,
         ) = zip(*rows, strict=True)  # fmt: skip
         count = len(rows)
         users = self._users.column(user)
@@ -137,16 +145,33 @@ class Squid:
         }
         columns.update((name, [value] * count) for name, value in _PROXY.items())
         columns.update(_span(moment, elapsed))
+        columns.update(self._outgoing(peers, own, own_port))
+        if any(client_mac):
+            columns["source.mac"] = self._macs.column(client_mac)
         if any(sent):
             columns["source.bytes"] = wholes(sent)
         if None in sources:  # the proxy was told to write names
             columns["source.address"] = [None if ip else name for ip, name in zip(sources, client, strict=True)]
         return columns
 
+    def _outgoing(
+        self, peers: Sequence[str | None], own: Sequence[str | None], own_port: Sequence[str | None]
+    ) -> Columns:
+        """Return what requests attest for which somebody was asked: a session, and its public side where it is told."""
+        columns: Columns = {
+            "network.transport": [peer and "tcp" for peer in peers],
+            "some.fact": [peer and _WORD for peer in peers],
+        }
+        if any(own):
+            addresses = [peer and ip for peer, ip in zip(peers, self._addresses.column(own), strict=True)]
+            columns["source.nat.ip"] = addresses
+            columns["source.nat.port"] = [ip and port(text) for ip, text in zip(addresses, own_port, strict=True)]
+        return columns
+
     def failure(self, line: str) -> ParseFailure:
         """Say what was expected."""
         return ParseFailure(
             NAME,
-            f"expected `time elapsed client [port] code/status bytes method URL user hierarchy/peer type`, "
+            f"expected `time elapsed client [port] code/status bytes method URL user hierarchy/peer type …`, "
             f"found {line[:40]!r}",
         )

@@ -4,7 +4,10 @@
 
 Known variants: no PRI (files), PRI alone, a space after it, a year before or after the day or after the time,
 fractions, zones, ISO time in the old form (`<30>2026-11-23T21:35:43+03:00 host tag: …`), no host, no tag, Cisco's
-sequence numbers (`<189>17: fw: *Nov 23 21:35:43.123: %SYS-5-…`), RFC 5424 without structured data, BOM.
+sequence numbers (`<189>17: fw: *Nov 23 21:35:43.123: %SYS-5-…`), RFC 5424 without structured data, BOM. Of Cisco's
+firewalls the mnemonic (`%ASA-6-302013:`) is no tag but where their message begins, after `time: `, `time host : `,
+`time host: `, `:time zone: ` (EMBLEM). Without PRI and tag an ISO time counts where what follows is known: that
+mnemonic, or MikroTik's topics (`firewall,info `).
 """
 
 from __future__ import annotations
@@ -15,7 +18,7 @@ from dataclasses import dataclass
 from operator import methodcaller
 from typing import TYPE_CHECKING, Any, Final
 
-from ingest.parsers.lines import Columns, ParseFailure
+from ingest.parsers.lines import Columns, ParseFailure, select
 from ingest.parsers.times import BSD_STAMP, ISO_STAMP, StampsByZone
 from ingest.parsers.values import Memo, whole, words
 
@@ -26,20 +29,28 @@ if TYPE_CHECKING:
 NAME: Final = "syslog"
 _MAX_PRIORITY = 191  # RFC 5424 section 6.2.1
 
-_HOST = r"(?:([^ \t:\[\]=\"<({*%,;|\-][^ \t\[\]=\"<({,;|]{0,254}+(?<!:)) )?"
+MNEMONIC: Final = r"%(?:ASA|FTD|PIX|FWSM)-(?:[A-Za-z_]{1,20}-)?[0-7]-[0-9]{6}(?![0-9])"
+"""Where the messages of Cisco's firewalls begin."""
+_HOST = (
+    r"(?:([^ \t:\[\]=\"<({*%,;|\-][^ \t\[\]=\"<({,;|]{0,254}+(?<!:)"
+    rf"|[^ \t:\[\]=\"<({{*%,;|\-][^ \t:\[\]=\"<({{,;|]{{0,254}}+(?=: {MNEMONIC})):? )?"
+)
 _RELAYED = r"(?:[^ \t\[\]=\"<({,;|]{1,255}+ (?=[^ :\[\]]{1,64}\[[0-9]{1,10}\]:))?"  # a relay's name before the sender's
-_TAG = r"(?:(?:: )?([^ \t:\[\]=\"<{]{1,64})(?:\[([^\] ]{0,64})\])?:(?: |$))?"
+_TAG = rf"(?:(?:: )?(?!{MNEMONIC})([^ \t:\[\]=\"<{{]{{1,64}})(?:\[([^\] ]{{0,64}})\])?:(?: |$))?"
 _STRUCTURE = r"((?:\[(?:[^\]\"\\]|\\.|\"(?:[^\"\\]|\\.)*+\")*+\])++|-)"
 _HEAD = re.compile(
-    r"\ufeff?(?:<([0-9]{1,3})> ?)?(?:(?=[0-9JFMASOND])(?:"  # one look spares most lines three attempts
+    r"\ufeff?(?:<([0-9]{1,3})> ?)?"
+    r"(?:(?=[:0-9JFMASOND])(?::? ?(?=[0-9JFMASOND]))(?:"  # one look spares most lines three attempts
     rf"1 (?:{ISO_STAMP}|-) ([^ ]{{1,255}}) ([^ ]{{1,128}}) ([^ ]{{1,128}}) ([^ ]{{1,64}})"
     rf"(?: {_STRUCTURE}(?= |$))? ?\ufeff?()"
-    rf"|({BSD_STAMP}) {{1,2}}{_HOST}{_RELAYED}{_TAG}()"
-    rf"|{ISO_STAMP} {_HOST}{_TAG}()"
+    rf"|({BSD_STAMP}):? {{1,2}}{_HOST}{_RELAYED}{_TAG}()"
+    rf"|{ISO_STAMP}:? {{1,2}}{_HOST}{_TAG}()"
     r"))?"
 )
 _V5, _BSD, _ISO = 10, 15, 22  # the groups that mark which form matched
 _PRI_ONLY = 1
+_VOUCHED = re.compile(rf"[ :]{{0,3}}{MNEMONIC}|[a-z0-9\-]{{2,20}}(?:,[a-z0-9\-!]{{1,20}}){{1,5}} ")
+"""What makes a time and a host without PRI and tag a header."""
 _CISCO = re.compile(
     rf"(?:\d{{1,10}}: )?(?:([^\s:=]{{1,255}}): ?)?(?:\d{{1,10}}: )?(?:: )?[*.]?({BSD_STAMP})(?: [A-Z]{{2,5}})?: ?"
     r"(?:(%[^\s:]{1,64}) ?: )?"
@@ -102,7 +113,9 @@ class Headers:
         kinds = [match.lastindex or NO_HEADER for match in matches]
         if _ISO in kinds:  # without PRI and tag an ISO time says little: any application may write so
             for at, match in enumerate(matches):
-                if kinds[at] == _ISO and match[_PRI_ONLY] is match[_ISO_TAG] is None:
+                if kinds[at] != _ISO or match[_PRI_ONLY] or match[_ISO_TAG]:
+                    continue
+                if _VOUCHED.match(texts[at], match.end()) is None:
                     kinds[at] = NO_HEADER
         return matches, kinds
 
@@ -153,6 +166,21 @@ class Headers:
                 for text, part, name in zip(seconds, fractions, zones, strict=True)
             ]
         return stamps.split_iso(seconds, fractions, zones)
+
+    def moments(self, texts: Sequence[str], received: Sequence[int], zone: tzinfo) -> list[int]:
+        """Return for each line the time that its header names, else that of its reception.
+
+        For formats whose durations count back from the header's time.
+        """
+        heads, kinds = self.read(texts)
+        moments = list(received)
+        for kind in set(kinds):
+            rows = [row for row, other in enumerate(kinds) if other == kind]
+            found = self.times(kind, select(heads, rows), select(received, rows), zone)
+            for row, moment in zip(rows, found, strict=True):
+                if moment is not None:
+                    moments[row] = moment
+        return moments
 
     def generic(
         self, kind: int, matches: Sequence[re.Match[str]], texts: Sequence[str], received: Sequence[int], zone: tzinfo

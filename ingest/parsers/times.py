@@ -54,12 +54,13 @@ def microseconds(moment: datetime) -> int:
 
 
 def zone_of(text: str | None) -> tzinfo | None:
-    """Return the zone that `+0300`, `+03:00`, `Z` or a known abbreviation names; None for anything else."""
+    """Return the zone that `+0300`, `+03:00`, `+03`, `Z` or a known abbreviation names; None for anything else."""
     if not text:
         return None
     minutes = _OFFSETS.get(text.lower())
     if minutes is None:
         digits = text[1:].replace(":", "")
+        digits = f"{digits}00" if len(digits) == len("03") else digits  # what strftime's %Z writes for Türkiye
         if text[0] not in "+-" or len(digits) != len("0300") or not digits.isascii() or not digits.isdigit():
             return None
         minutes = int(digits[:2]) * 60 + int(digits[2:])

@@ -128,6 +128,7 @@ class SiteArchive:
         places = {
             "syslog_udp": f"{settings.syslog_udp.host}:{settings.syslog_udp.port}/udp",
             "syslog_tcp": f"{settings.syslog_tcp.host}:{settings.syslog_tcp.port}/tcp",
+            "netflow": f"{settings.netflow.host}:{settings.netflow.port}/udp",
         }
         fresh = bool(told) and (self._site.clock.now() - from_text(told["at"])).total_seconds() < standing.FRESH_S
         return [

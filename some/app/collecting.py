@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import orjson
 
 from ingest.collectors.file_tail import FileTail
+from ingest.collectors.netflow import Netflow
 from ingest.collectors.syslog_tcp import SyslogTcp
 from ingest.collectors.syslog_udp import SyslogUdp
 from ingest.framing import Framing
@@ -90,6 +91,8 @@ def build(site: Site, sink: Sink, fail: wiring.OnFault) -> list[Collector]:
         built.append(_udp(site, Intake(sink, settings.pending, on_fault=fail)))
     if settings.syslog_tcp.enabled:
         built.append(_tcp(site, Intake(sink, settings.pending, on_fault=fail)))
+    if settings.netflow.enabled:
+        built.append(_netflow(site, Intake(sink, settings.pending, on_fault=fail)))
     if settings.files:
         memory = TailMemory(site, wiring.reader(site))
         positions = memory.positions()
@@ -111,6 +114,20 @@ def _udp(site: Site, intake: Intake) -> SyslogUdp:
         port=settings.syslog_udp.port,
         hosts=(settings.syslog_udp.host,),
         buffer_bytes=settings.syslog_udp.receive_buffer,
+    )
+
+
+def _netflow(site: Site, intake: Intake) -> Netflow:
+    settings = site.settings.collect
+    return Netflow(
+        "netflow",
+        intake,
+        site.clock,
+        wiring.source_names(wiring.sources(site)),
+        record_class=RecordClass(settings.default_class),
+        port=settings.netflow.port,
+        hosts=(settings.netflow.host,),
+        buffer_bytes=settings.netflow.receive_buffer,
     )
 
 

@@ -8,7 +8,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from some.actor import local_actor
-from some.app import wiring
+from some.app import elastic, wiring
 from some.app.supervisor import Part, Supervisor
 from some.errors import Unavailable
 from some.wording import Calendar, Translator, translator
@@ -37,9 +37,12 @@ def run(site: Site) -> int:
 def parts(site: Site) -> Sequence[Part]:
     """Return what `up` runs; the first one is stopped last."""
     shared = ("--data", str(site.folder), *(("--config", str(site.config)) if site.config else ()))
+    behind = [Part("index", ("work", "--only", "index", *shared), niceness=FOLLOWER_NICENESS)]
+    if elastic.configured(site):
+        behind.append(Part("elastic", ("work", "--only", "elastic", *shared), niceness=FOLLOWER_NICENESS))
     return (
         Part("collect", ("collect", *shared)),
-        Part("index", ("work", "--only", "index", *shared), niceness=FOLLOWER_NICENESS),
+        *behind,
         Part("jobs", ("work", "--only", "jobs", *shared)),
         Part("web", ("web", *shared)),
     )

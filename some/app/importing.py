@@ -6,7 +6,8 @@ from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from ingest.framing import Framing, framer
+from ingest.framing import BLOCK_LINES, Framing, framer, join_messages
+from ingest.import_framing import FRAMINGS, cut
 from some.app import wiring
 from some.errors import BadInput, Unavailable, UsageFault
 from some.record import MAX_RECORD_BYTES, RecordBlock, RecordClass, RecordRef
@@ -24,6 +25,8 @@ UNDER_WAY = 32
 """Blocks handed over and not yet durable: enough for group commit, bounded in memory."""
 
 ANSWER_S = 600.0
+
+LINES = "lines"
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,28 +49,37 @@ class Imported:
 
 
 def append(site: Site, stream: BinaryIO, order: ImportOrder) -> Imported:
-    """Append the lines of `stream`; returns when all are durable. Raises UsageFault, Unavailable, UnknownState."""
-    if order.framing != "lines":
-        raise UsageFault(f"--framing {order.framing}: not known; expected lines")
+    """Append the records of `stream`; returns when all are durable.
+
+    Raises UsageFault, Unavailable, UnknownState; BadInput where the framing does not fit, which says how many records
+    were appended before.
+    """
+    _known(order.framing)
     source, record_class = _name_and_class(site, order)
     # The claim stays in the line: what the archive holds is what came. The parser takes it as *claimed* time.
     origin = f"import:{source}{';received' if order.received else ''}"
     blocks = (
         RecordBlock(site.clock.now(), source, origin + marks, record_class, payload, count)
-        for payload, count, marks in _cut(stream)
+        for payload, count, marks in (_cut(stream) if order.framing == LINES else _joined(stream, order))
     )
     with wiring.open_sink(site) as sink:
         return _hand_over(sink, blocks)
 
 
-def parsed(stream: BinaryIO, format_name: str, site: Site) -> Iterator[dict[str, Any]]:
-    """Yield one nested ECS document for each line of `stream`, in order."""
-    from ingest.parsing import parse_lines  # noqa: PLC0415 - the parsers are not needed to append
+def parsed(stream: BinaryIO, format_name: str, site: Site, framing: str = LINES) -> Iterator[dict[str, Any]]:
+    """Yield one nested ECS document for each record of `stream`, in order."""
+    from ingest.parsing import AUTO, FORMATS, parse_lines  # noqa: PLC0415 - the parsers are not needed to append
 
-    try:
-        yield from parse_lines(_lines(stream), format_name, now=site.clock.now(), timezone=site.zone)
-    except BadInput as fault:
-        raise UsageFault(f"--format {format_name}: {fault}") from fault
+    _known(framing)
+    if format_name not in (AUTO, *FORMATS):
+        raise UsageFault(f"--format {format_name}: not known; expected {AUTO} or one of {', '.join(FORMATS)}")
+    records = cut(framing, _chunks(stream))
+    yield from parse_lines(records, format_name, now=site.clock.now(), timezone=site.zone)
+
+
+def _known(framing: str) -> None:
+    if framing not in FRAMINGS:
+        raise UsageFault(f"--framing {framing}: not known; expected one of {', '.join(FRAMINGS)}")
 
 
 def _name_and_class(site: Site, order: ImportOrder) -> tuple[str, RecordClass]:
@@ -98,11 +110,28 @@ def _cut(stream: BinaryIO) -> Iterator[tuple[bytes, int, str]]:
         yield framed.payload, framed.count, framed.marks
 
 
-def _lines(stream: BinaryIO) -> Iterator[bytes]:
-    while line := stream.readline(MAX_RECORD_BYTES + 1):
-        if len(line) > MAX_RECORD_BYTES:
-            raise BadInput(f"a line is longer than {MAX_RECORD_BYTES} bytes")
-        yield line.removesuffix(b"\n")
+def _joined(stream: BinaryIO, order: ImportOrder) -> Iterator[tuple[bytes, int, str]]:
+    """Yield records of more than a line in blocks of about a chunk; all that came before a fault are yielded first."""
+    records: list[bytes] = []
+    size = 0
+    try:
+        for record in cut(order.framing, _chunks(stream), received=order.received):
+            records.append(record)
+            size += len(record)
+            if size >= READ_BYTES or len(records) >= BLOCK_LINES:
+                yield join_messages(records), len(records), ""
+                records, size = [], 0
+    except BadInput as fault:
+        if records:
+            yield join_messages(records), len(records), ""
+        raise BadInput(str(fault)) from fault
+    if records:
+        yield join_messages(records), len(records), ""
+
+
+def _chunks(stream: BinaryIO) -> Iterator[bytes]:
+    while chunk := stream.read(READ_BYTES):
+        yield chunk
 
 
 def _hand_over(sink: Sink, blocks: Iterable[RecordBlock]) -> Imported:
@@ -120,10 +149,16 @@ def _hand_over(sink: Sink, blocks: Iterable[RecordBlock]) -> Imported:
             first = appended.first
         last = appended.last
 
-    for block in blocks:
-        under_way.append(sink.submit(block))
-        if len(under_way) >= UNDER_WAY:
-            settle()
+    broken: BadInput | None = None
+    try:
+        for block in blocks:
+            under_way.append(sink.submit(block))
+            if len(under_way) >= UNDER_WAY:
+                settle()
+    except BadInput as fault:
+        broken = fault
     while under_way:
         settle()
+    if broken is not None:
+        raise BadInput(f"{broken}; {records} records before it are in the archive, the last one is {last}") from broken
     return Imported(records, first, last)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from some import audit
 from some.actor import local_actor
-from some.app import wiring
+from some.app import elastic, wiring
 from some.clock import to_text
 from some.durable import Disk
 from some.errors import Unavailable, UsageFault
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from some.app.site import Site
 
 PAGE = 1000
+ENGINES = ("embedded", "elastic")
 CATCH_UP_S = 600.0
 """Where no follower runs, a search first indexes what is missing: an answer from an old index would look complete."""
 
@@ -39,15 +41,19 @@ class Wanted:
 
 def documents(site: Site, wanted: Wanted) -> Iterator[Document]:
     """Yield the documents, oldest first; the audit entry is written before the first one is given away."""
-    if wanted.engine != "embedded":
-        raise UsageFault(f"--engine {wanted.engine}: not known; expected embedded")
+    name = wanted.engine or site.settings.index.engine
+    if name not in ENGINES:
+        raise UsageFault(f"--engine {name}: not known; expected {' or '.join(ENGINES)}")
     query = Query(
         wanted.query, understand(wanted.query, Options(site.clock.now(), site.zone)), wanted.start, wanted.end
     )
     note(site, wanted)
-    if not wiring.index_is_followed(site):
+    if name == "elastic":
+        if not elastic.is_followed(site):
+            elastic.catch_up(site, CATCH_UP_S)
+    elif not wiring.index_is_followed(site):
         wiring.catch_up(site, CATCH_UP_S)
-    with wiring.engine(site) as engine:
+    with wiring.engine(site, name) as engine:
         cursor: str | None = None
         left = wanted.limit
         while left is None or left > 0:
@@ -72,18 +78,26 @@ def note(site: Site, wanted: Wanted) -> None:
 
 def wait(site: Site, timeout_s: float) -> int:
     """Return the number of documents once the index has everything durable before the call; raises Unavailable."""
+    ends = time.monotonic() + timeout_s
     wiring.catch_up(site, timeout_s)
+    if elastic.configured(site):
+        elastic.catch_up(site, max(0.0, ends - time.monotonic()))
     with wiring.engine(site) as engine:
         return engine.status().documents
 
 
-def rebuild(site: Site) -> int:
-    """Delete the index and make it again; raises Unavailable where a follower runs."""
+def rebuild(site: Site, name: str = "") -> int:
+    """Delete the index of that engine (by default the one that answers) and make it again.
+
+    Raises Unavailable where its follower runs.
+    """
+    if (name or site.settings.index.engine) == "elastic":
+        return elastic.rebuild(site)
     wipe(wiring.index_folder(site), site.run / "index.lock", Disk())
     with wiring.follower(site) as follower:
         while follower.run_once():
             pass
-    with wiring.engine(site) as engine:
+    with wiring.embedded(site) as engine:
         found = engine.status()
     if found.lag_records:
         raise Unavailable(f"{found.lag_records} records could not be indexed; some doctor tells why")

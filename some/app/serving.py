@@ -14,6 +14,7 @@ from ingest.ecs import FIELD
 from some import audit
 from some.app import standing, wiring
 from some.app.archive_view import SiteArchive
+from some.app.attribution_view import SiteAttribution
 from some.app.stopping import stop_signals
 from some.app.web.application import create_app
 from some.app.web.edge import USUAL_CLASSES, Ports
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from some.actor import Actor
     from some.app.site import Site
     from some.database import Database
+    from some.index.elastic.engine import Elastic
     from some.index.embedded import Embedded
 
 GRACE_S = 5
@@ -88,6 +90,7 @@ def application(site: Site) -> Iterator[FastAPI]:
                 engine=engine,
                 accounts=DeskDoor(wiring.accounts(site, database), roles),
                 audit=_Audit(site, database),
+                attribution=SiteAttribution(site, database),
                 translator=translator,
                 ready=lambda: _ready(site, database),
                 metrics=lambda: metrics(site),
@@ -126,7 +129,7 @@ def _settings(site: Site) -> WebSettings:
     )
 
 
-def _classes(site: Site, engine: Embedded) -> frozenset[str]:
+def _classes(site: Site, engine: Embedded | Elastic) -> frozenset[str]:
     """Return every record class there is: the usual ones, those of the settings, and what the index has met."""
     declared = {source.record_class for source in wiring.sources(site).sources.values()}
     return USUAL_CLASSES | declared | {site.settings.collect.default_class} | engine.classes()

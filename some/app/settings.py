@@ -63,6 +63,15 @@ class SyslogTcp(_Section):
     connections: int = Field(1024, ge=1, le=65536, description="open connections at most")
 
 
+class Netflow(_Section):
+    """NetFlow 9 and IPFIX over UDP."""
+
+    enabled: bool = Field(False, description="listen at all")
+    host: str = Field(EVERYWHERE, description="address to listen on; :: for IPv6 too")
+    port: Port = Field(4739, description="UDP port; exporters of NetFlow 9 often send to 2055 or 9995")
+    receive_buffer: int = Field(64 * MIB, ge=4096, le=1024 * MIB, description="socket buffer to ask for, bytes")
+
+
 class TailedFile(_Section):
     """A file, or a pattern of files, that is followed."""
 
@@ -78,6 +87,7 @@ class Collect(_Section):
     pending: int = Field(4 * MIB, ge=MIB, le=1024 * MIB, description="received bytes that may wait for the disk")
     syslog_udp: SyslogUdp = SyslogUdp()
     syslog_tcp: SyslogTcp = SyslogTcp()
+    netflow: Netflow = Netflow()
     files: tuple[TailedFile, ...] = Field((), description="files to follow")
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from some.app import wiring
+from some.app import elastic, wiring
 from some.clock import to_text
 from some.errors import SettingsFault, SomeError, Unavailable
 
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from some.app.site import Site
+    from some.index.engine import EngineStatus
 
 FRESH_S = 10.0
 FULL_SHARE = 0.9
@@ -59,6 +60,7 @@ def status(site: Site) -> dict[str, Any]:
         "waiting_stamps": waiting_stamps(site),
         "collectors": told.get("collectors", []) if running else [],
         "index": _index(site),
+        **({"elastic": _elastic(site)} if elastic.configured(site) else {}),
         "disk": _disk(site),
         "at": to_text(site.clock.now()),
     }
@@ -73,6 +75,9 @@ def status_words(found: dict[str, Any]) -> str:
         f"Dizin / index: {index.get('documents', 0)} belge, gecikme / lag {index.get('lag_records', 0)} kayıt",
         f"Disk: {disk['used'] / disk['total']:.0%} dolu / full",
     ]
+    if "elastic" in found:
+        away = f" ({found['elastic']['fault']})" if "fault" in found["elastic"] else ""
+        lines.append(f"Elasticsearch: gecikme / lag {found['elastic']['lag_records']} kayıt{away}")
     lines += [
         f"  {one['listener']}: {one['received']} kayıt, {one['kernel_drops']} çekirdek kaybı / kernel drops"
         for one in found["collectors"]
@@ -91,6 +96,13 @@ def doctor(site: Site) -> list[Check]:
         *_index_checks(site),
         *_tsa_checks(site),
         *_account_checks(site),
+    ]
+
+
+def elastic_checks(site: Site) -> list[Check]:
+    """Look at the Elasticsearch that is configured: version, privileges, templates, clock, disks; raises UsageFault."""
+    return [
+        Check(f"{one.code} {one.where}", one.severity != "error", one.text, one.text) for one in elastic.examine(site)
     ]
 
 
@@ -134,12 +146,26 @@ def oldest_waiting_s(site: Site, found: dict[str, Any]) -> float:
     return max(0.0, (site.clock.now() - closed_at).total_seconds())
 
 
+def _elastic(site: Site) -> dict[str, Any]:
+    """Return how far Elasticsearch is; where it is away, the lag is known all the same."""
+    lag = elastic.lag(site)
+    known = {"lag_records": lag.records, "lag_s": round(lag.seconds, 3), "lag_exact": lag.exact}
+    try:
+        with elastic.engine(site) as engine:
+            return {**_told(engine.status()), **known}
+    except SomeError as fault:
+        return {"fault": str(fault), **known}
+
+
 def _index(site: Site) -> dict[str, Any]:
     try:
-        with wiring.engine(site) as engine:
-            found = engine.status()
+        with wiring.embedded(site) as engine:
+            return _told(engine.status())
     except SomeError as fault:
         return {"fault": str(fault)}
+
+
+def _told(found: EngineStatus) -> dict[str, Any]:
     return {
         "documents": found.documents,
         "pipeline_errors": found.pipeline_errors,

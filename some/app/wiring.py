@@ -35,6 +35,8 @@ if TYPE_CHECKING:
     from some.app.settings import Authority as AuthoritySettings
     from some.app.site import Site
     from some.database import Database
+    from some.index.attribution.answering import Attribution
+    from some.index.elastic.engine import Elastic
     from some.index.embedded import Embedded
     from some.index.follower import Follower
 
@@ -130,12 +132,13 @@ def index_folder(site: Site) -> Path:
 def follower(site: Site) -> Follower:
     """Return the embedded index's follower, not yet entered."""
     from ingest.parsing import Parsing  # noqa: PLC0415 - parsers and Arrow only where records are indexed
+    from some.index.facts.sites import Sites  # noqa: PLC0415 - as above
     from some.index.follower import Follower  # noqa: PLC0415 - as above
 
     declared = sources(site)
     return Follower(
         reader(site), folder=index_folder(site), lock=site.run / "index.lock", parse=Parsing().parse_block,
-        hints=declared.hints, clock=site.clock,
+        hints=declared.hints, sites=Sites(declared), clock=site.clock,
     )  # fmt: skip
 
 
@@ -159,7 +162,36 @@ def catch_up(site: Site, timeout_s: float) -> None:
     wait_for(reader(site), index_folder(site), follower(site), timeout_s=timeout_s)
 
 
-def engine(site: Site) -> Embedded:
+@contextmanager
+def engine(site: Site, name: str = "") -> Iterator[Embedded | Elastic]:
+    """Yield the engine of that name, by default the one that the settings let answer."""
+    if (name or site.settings.index.engine) == "embedded":
+        with embedded(site) as made:
+            yield made
+        return
+    from some.app import elastic  # noqa: PLC0415 - the library only where it is used
+
+    with elastic.engine(site) as found:
+        yield found
+
+
+@contextmanager
+def attribution(site: Site, name: str = "") -> Iterator[Attribution]:
+    """Yield who answers questions of attribution, from the facts of that engine."""
+    from some.index.attribution.answering import Attribution  # noqa: PLC0415 - only where somebody asks
+    from some.index.attribution.options import AttributionOptions  # noqa: PLC0415 - as above
+
+    told = site.settings.attribution
+    options = AttributionOptions(
+        silence_floor_s=told.silence_s, longest_session_s=told.session_days * 86_400,
+        longest_lease_s=told.binding_days * 86_400, longest_login_s=told.binding_days * 86_400,
+        unknown_clock_s=told.clock_error_s,
+    )  # fmt: skip
+    with engine(site, name) as made:
+        yield Attribution(made.facts, sources(site), options)
+
+
+def embedded(site: Site) -> Embedded:
     """Return the embedded engine; use it as a context manager."""
     from some.index.embedded import Embedded  # noqa: PLC0415 - DuckDB only where something is searched
 

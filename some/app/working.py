@@ -15,7 +15,7 @@ from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any
 
 from some import audit
-from some.app import jobs, proving, wiring
+from some.app import elastic, jobs, proving, wiring
 from some.app.stopping import stop_signals
 from some.diagnostics import named
 from some.errors import ExitCode, SomeError, Unavailable, UsageFault
@@ -30,6 +30,7 @@ RELAY_S = 1.0
 STAMP_S = 20.0
 DISK_S = 3600.0
 VERIFY_HOUR = 6
+DROP_HOUR = 5
 ROUND = 500
 """Seals stamped in one round, so that a long backlog does not hold the stamp lock for an hour."""
 
@@ -37,17 +38,19 @@ log = named("app.working")
 
 
 def run(site: Site, only: str) -> int:
-    """Work until SIGTERM or SIGINT. `only` is "", "index" or "jobs"."""
-    if only not in {"", "index", "jobs"}:
-        raise UsageFault(f"--only {only}: expected index or jobs")
+    """Work until SIGTERM or SIGINT. `only` is "", "index", "elastic" or "jobs"."""
+    if only not in {"", "index", "elastic", "jobs"}:
+        raise UsageFault(f"--only {only}: expected index, elastic or jobs")
     stop = threading.Event()
     for number in stop_signals():
         signal.signal(number, lambda *_: stop.set())
     with ExitStack() as stack:
-        if only != "index":
+        if only in {"", "jobs"}:
             stack.enter_context(_leader(site))
             stack.enter_context(_scheduled(site))
-        if only != "jobs":
+        if only == "elastic":
+            stack.enter_context(elastic.follower(site)).run(stop)
+        elif only != "jobs":
             follower = stack.enter_context(wiring.follower(site))
             follower.run(stop)
         else:
@@ -85,6 +88,8 @@ def _scheduled(site: Site) -> Iterator[None]:
         _guarded("disk", lambda: note_disk(site)), "interval", seconds=DISK_S, next_run_time=site.clock.now()
     )
     scheduler.add_job(_guarded("verify", lambda: verify(site)), "cron", hour=VERIFY_HOUR)
+    if site.settings.index.elastic.keep_days:
+        scheduler.add_job(_guarded("drop", lambda: drop_old(site)), "cron", hour=DROP_HOUR)
     if site.settings.tsa.url:
         scheduler.add_job(
             _guarded("stamp", lambda: stamp(site)), "interval", seconds=STAMP_S, next_run_time=site.clock.now()
@@ -134,6 +139,12 @@ def verify(site: Site) -> dict[str, Any]:
         return jobs.run_and_note(
             database, site.clock, "verify", lambda: proving.told(proving.verify(site, None, offline=False))
         )
+
+
+def drop_old(site: Site) -> dict[str, Any]:
+    """Drop indices of Elasticsearch whose time is over."""
+    with wiring.database(site) as database:
+        return jobs.run_and_note(database, site.clock, "drop", lambda: {"dropped": elastic.drop_old(site)})
 
 
 def note_disk(site: Site) -> dict[str, Any]:

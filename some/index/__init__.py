@@ -16,7 +16,9 @@ follower   reads the archive in order and writes the embedded index, exactly onc
 waiting    wait until the index has what was durable at the call
 scan       DuckDB over the files that the catalogue names
 paging     the order of results and where a page ends
+steady     ask again where files were merged away under a question
 documents  hits to documents, with what was received from the archive
 figures    counts, histograms and top values
+facts      interval facts: what each record attests about who had which address when
 embedded   the engine over the above
 """

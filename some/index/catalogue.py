@@ -16,13 +16,15 @@ from typing import TYPE_CHECKING, Any, Self
 
 from some.errors import Unavailable
 from some.index.engine import IndexFinding
+from some.index.facts.fact import VERSION, Layer, Speaker
+from some.index.facts.shapes import PILE_HOURS
 from some.record import Cursor
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
 
-FORMAT = 1
+FORMAT = 2
 """Of files and catalogue together; an index of another format must be made anew (`some index rebuild`)."""
 
 NAME = "catalogue.sqlite"
@@ -36,12 +38,16 @@ CREATE TABLE IF NOT EXISTS file (
   high_segment INTEGER NOT NULL, high_position INTEGER NOT NULL,
   errors INTEGER NOT NULL, sha256 TEXT NOT NULL) STRICT;
 CREATE INDEX IF NOT EXISTS file_time ON file (first_us, last_us);
+CREATE INDEX IF NOT EXISTS file_class ON file (class, first_us, last_us);
 CREATE INDEX IF NOT EXISTS file_hour ON file (class, hour, level);
 CREATE INDEX IF NOT EXISTS file_segment ON file (low_segment, high_segment);
+CREATE VIEW IF NOT EXISTS document_file AS SELECT * FROM file WHERE class NOT GLOB 'fact-*';
 CREATE TABLE IF NOT EXISTS retired (path TEXT PRIMARY KEY, at REAL NOT NULL) STRICT;
 CREATE TABLE IF NOT EXISTS finding (
   code TEXT NOT NULL, place TEXT NOT NULL, severity TEXT NOT NULL, text TEXT NOT NULL,
   PRIMARY KEY (code, place)) STRICT;
+CREATE TABLE IF NOT EXISTS speaker (
+  source TEXT NOT NULL, site TEXT NOT NULL, layer TEXT NOT NULL, PRIMARY KEY (source, site, layer)) STRICT;
 """
 _COLUMNS = (
     "path, class, hour, level, first_us, last_us, rows, bytes, "
@@ -53,8 +59,9 @@ _COLUMNS = (
 class StoredFile:
     """One Parquet file. `path` is relative to the index folder, `hour` is hours since the epoch at reception.
 
-    `first_us` and `last_us` bound `@timestamp`; low and high bound (segment, position); `level` is how often the rows
-    were merged; `errors` counts pipeline errors; `sha256` is of the file.
+    `first_us` and `last_us` bound `@timestamp` (of facts: what they attest; `hour` is the first of a day); low and high
+    bound (segment, position); `level` is how often the rows were merged; `errors` counts pipeline errors;
+    `sha256` is of the file.
     """
 
     path: str
@@ -73,7 +80,7 @@ class StoredFile:
 
 @dataclass(frozen=True, slots=True)
 class Totals:
-    """Sums over all files; `newest_us` is the highest `@timestamp`."""
+    """Sums over all files of documents; `newest_us` is the highest `@timestamp`."""
 
     rows: int
     errors: int
@@ -96,6 +103,7 @@ class Catalogue:
             connection.execute("PRAGMA synchronous=NORMAL")
             connection.executescript(_SCHEMA)
             connection.execute("INSERT OR IGNORE INTO fact VALUES ('format', ?)", (str(FORMAT),))
+            connection.execute("INSERT OR IGNORE INTO fact VALUES ('facts', ?)", (str(VERSION),))
             connection.execute("INSERT OR IGNORE INTO fact VALUES ('ledger', ?)", (ledger,))
         opened = cls(connection)
         opened.expect(ledger)
@@ -120,11 +128,14 @@ class Catalogue:
             return opened
 
     def expect(self, ledger: str) -> None:
-        """Raise Unavailable where the index holds another ledger or has another format."""
+        """Raise Unavailable where the index holds another ledger, has another format, or facts of another version."""
         with _faults():
-            facts = dict(self._db.execute("SELECT name, value FROM fact WHERE name IN ('format', 'ledger')"))
-        if facts != {"format": str(FORMAT), "ledger": ledger}:
-            msg = f"the index holds {facts}, not ledger {ledger} in format {FORMAT}; run `some index rebuild`"
+            facts = dict(self._db.execute("SELECT name, value FROM fact WHERE name IN ('format', 'facts', 'ledger')"))
+        if facts != {"format": str(FORMAT), "facts": str(VERSION), "ledger": ledger}:
+            msg = (
+                f"the index holds {facts}, not ledger {ledger} in format {FORMAT} with facts {VERSION}; "
+                "run `some index rebuild`"
+            )
             raise Unavailable(msg)
 
     def close(self) -> None:
@@ -194,12 +205,15 @@ class Catalogue:
     def classes(self) -> frozenset[str]:
         """Return every record class that has a document."""
         with _faults():
-            return frozenset(name for (name,) in self._db.execute("SELECT DISTINCT class FROM file"))
+            return frozenset(name for (name,) in self._db.execute("SELECT DISTINCT class FROM document_file"))
 
     def files(
         self, classes: frozenset[str] | None = None, start_us: int | None = None, end_us: int | None = None
     ) -> list[StoredFile]:
-        """Return the files that may hold `start_us <= @timestamp < end_us` of these classes, earliest first."""
+        """Return the files that may hold `start_us <= @timestamp < end_us` of these classes, earliest first.
+
+        Files of documents only.
+        """
         where: list[str] = ["1"]
         values: list[str | int] = []
         if start_us is not None:
@@ -208,8 +222,29 @@ class Catalogue:
         if end_us is not None:
             where.append("first_us < ?")
             values.append(end_us)
-        found = self._select(" AND ".join(where) + " ORDER BY first_us, path", values)
+        found = self._select(" AND ".join(where) + " ORDER BY first_us, path", values, "document_file")
         return [one for one in found if classes is None or one.record_class in classes]
+
+    def facts(self, record_class: str, start_us: int, end_us: int) -> list[StoredFile]:
+        """Return the files of a class of facts that may attest something from `start_us` to `end_us` (inclusive)."""
+        return self._select("class = ? AND first_us <= ? AND last_us >= ?", [record_class, end_us, start_us])
+
+    def every(self) -> list[StoredFile]:
+        """Return all files, of documents and of facts."""
+        return self._select("1 ORDER BY path", [])
+
+    def heard(self, speakers: Iterable[Speaker]) -> None:
+        """Keep who gave facts; inside `transaction` only."""
+        self._db.executemany(
+            "INSERT OR IGNORE INTO speaker VALUES (?, ?, ?)",
+            [(one.source, one.site or "", one.layer) for one in speakers],
+        )
+
+    def speakers(self) -> list[Speaker]:
+        """Return everyone who ever gave facts."""
+        with _faults():
+            rows = self._db.execute("SELECT source, site, layer FROM speaker ORDER BY source, site, layer")
+            return [Speaker(source, site or None, Layer(layer)) for source, site, layer in rows]
 
     def named_as(self, path: str) -> StoredFile | None:
         """Return the file of that name, None where the catalogue does not name it (any more)."""
@@ -217,32 +252,42 @@ class Catalogue:
         return found[0] if found else None
 
     def holding(self, segment: int, position: int) -> list[StoredFile]:
-        """Return the files whose range holds the record."""
+        """Return the files of documents whose range holds the record."""
         return self._select(
             "(low_segment, low_position) <= (?, ?) AND (high_segment, high_position) >= (?, ?)",
             [segment, position, segment, position],
+            "document_file",
         )
 
     def touching(self, first: int, last: int) -> list[StoredFile]:
-        """Return the files that may hold records of segments `first` to `last`."""
+        """Return the files, also of facts, that may hold records of segments `first` to `last`."""
         return self._select("low_segment <= ? AND high_segment >= ? ORDER BY path", [last, first])
 
-    def crowded(self, at_least: int) -> list[tuple[str, int, int, int]]:
-        """Return (class, hour, level, files) of each pile of at least so many files, largest pile first."""
+    def crowded(self, at_least: int, below_rows: int, below_facts: int) -> list[tuple[str, int, int, int]]:
+        """Return (class, hour, level, files) of each pile of at least so many small files, largest pile first.
+
+        Small is fewer than `below_rows` documents or `below_facts` facts.
+        """
         with _faults():
             return self._db.execute(
-                "SELECT class, hour, level, count(*) FROM file GROUP BY class, hour, level HAVING count(*) >= ? "
-                "ORDER BY count(*) DESC, class, hour, level",
-                (at_least,),
+                "SELECT class, hour, level, count(*) FROM file "
+                "WHERE rows < CASE WHEN class NOT GLOB 'fact-*' THEN ? ELSE ? END "
+                "GROUP BY class, hour, level HAVING count(*) >= ? ORDER BY count(*) DESC, class, hour, level",
+                (below_rows, below_facts, at_least),
             ).fetchall()
 
-    def scattered(self, before_hour: int, below_rows: int) -> list[tuple[str, int]]:
-        """Return (class, hour) of hours that are over and still have several files of fewer than `below_rows` rows."""
+    def scattered(self, before_hour: int, below_rows: int, below_facts: int) -> list[tuple[str, int]]:
+        """Return (class, hour) of piles that get no more records and still have several files of few rows.
+
+        A pile of documents is over with its hour, one of facts with its day; few is fewer than `below_rows` documents
+        or `below_facts` facts.
+        """
         with _faults():
             return self._db.execute(
-                "SELECT class, hour FROM file WHERE hour < ? AND rows < ? GROUP BY class, hour HAVING count(*) > 1 "
-                "ORDER BY hour, class",
-                (before_hour, below_rows),
+                "SELECT class, hour FROM file WHERE CASE WHEN class NOT GLOB 'fact-*' "
+                "THEN hour < :hour AND rows < :rows ELSE hour + :day <= :hour AND rows < :facts END "
+                "GROUP BY class, hour HAVING count(*) > 1 ORDER BY hour, class",
+                {"hour": before_hour, "rows": below_rows, "facts": below_facts, "day": PILE_HOURS},
             ).fetchall()
 
     def pile(self, record_class: str, hour: int, level: int | None = None) -> list[StoredFile]:
@@ -255,9 +300,11 @@ class Catalogue:
         return self._select(where + " ORDER BY low_segment, low_position", values)
 
     def totals(self) -> Totals:
-        """Return the sums over all files."""
+        """Return the sums over all files of documents."""
         with _faults():
-            row = self._db.execute("SELECT coalesce(sum(rows), 0), coalesce(sum(errors), 0), max(last_us) FROM file")
+            row = self._db.execute(
+                "SELECT coalesce(sum(rows), 0), coalesce(sum(errors), 0), max(last_us) FROM document_file"
+            )
             return Totals(*row.fetchone())
 
     def report(self, finding: IndexFinding) -> None:
@@ -273,9 +320,9 @@ class Catalogue:
             rows = self._db.execute("SELECT code, severity, place, text FROM finding ORDER BY code, place")
             return tuple(IndexFinding(*row) for row in rows)
 
-    def _select(self, where: str, values: Sequence[int | str]) -> list[StoredFile]:
+    def _select(self, where: str, values: Sequence[int | str], table: str = "file") -> list[StoredFile]:
         with _faults():
-            rows = self._db.execute(f"SELECT {_COLUMNS} FROM file WHERE {where}", values)  # noqa: S608 - own text
+            rows = self._db.execute(f"SELECT {_COLUMNS} FROM {table} WHERE {where}", values)  # noqa: S608 - own text
             return [_stored(*row) for row in rows]
 
 

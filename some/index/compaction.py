@@ -1,5 +1,8 @@
 """Small files into large ones, so that a question opens few of them. No answer changes by it.
 
+Facts are merged the same way, by day instead of hour, and stay in the order of their key. Their rows stand in memory
+for it, so a full file of facts is smaller.
+
 Tiers: when a class and hour has `FAN` files of one level, they become one file of the next; an hour that is over
 becomes as few files as `FULL_ROWS` allows. Rows stream through, so little memory is needed.
 Replaced files stay for `GRACE_S`, because a reader may just have read their names.
@@ -18,6 +21,8 @@ from some.diagnostics import named
 from some.index import files
 from some.index.catalogue import Catalogue, StoredFile
 from some.index.engine import IndexFinding
+from some.index.facts.shapes import FULL_ROWS as FACT_ROWS
+from some.index.facts.shapes import shape_of
 from some.index.fields import SEGMENT
 
 if TYPE_CHECKING:
@@ -67,13 +72,13 @@ def sweep(folder: Path, catalogue: Catalogue, disk: Disk, *, now: float) -> bool
 def choose(catalogue: Catalogue, *, now: float, at_least: int = FAN) -> list[StoredFile] | None:
     """Return files that should become one: the largest pile of at least `at_least`, else an hour that is over."""
     failed = {finding.where for finding in catalogue.findings() if finding.code == MERGE_FAILED}
-    for record_class, hour, level, _ in catalogue.crowded(at_least):
+    for record_class, hour, level, _ in catalogue.crowded(at_least, FULL_ROWS // 2, FACT_ROWS // 2):
         chosen = _fitting(catalogue.pile(record_class, hour, level))
         if len(chosen) > 1 and place_of(chosen) not in failed:
             return chosen
     if at_least > FAN:
         return None
-    for record_class, hour in catalogue.scattered(int(now - _LATE_S) // _HOUR_S, FULL_ROWS // 2):
+    for record_class, hour in catalogue.scattered(int(now - _LATE_S) // _HOUR_S, FULL_ROWS // 2, FACT_ROWS // 2):
         chosen = _fitting(catalogue.pile(record_class, hour))
         if len(chosen) > 1 and place_of(chosen) not in failed:
             return chosen
@@ -104,8 +109,9 @@ def _fitting(pile: Sequence[StoredFile]) -> list[StoredFile]:
     """Return files of the pile that fit into one full file, in order, leaving out those that are full."""
     chosen: list[StoredFile] = []
     rows = 0
+    full = FULL_ROWS if shape_of(pile[0].record_class) is None else FACT_ROWS
     for one in pile:
-        if one.rows < FULL_ROWS // 2 and rows + one.rows <= FULL_ROWS:
+        if one.rows < full // 2 and rows + one.rows <= full:
             chosen.append(one)
             rows += one.rows
     return chosen
@@ -113,6 +119,8 @@ def _fitting(pile: Sequence[StoredFile]) -> list[StoredFile]:
 
 def merge(folder: Path, disk: Disk, chosen: Sequence[StoredFile]) -> StoredFile:
     """Write the rows of `chosen` (one class and hour) to one durable file; raises pa.ArrowException, OSError."""
+    if shape_of(chosen[0].record_class) is not None:
+        return _merge_facts(folder, disk, chosen)
     low, high = min(one.low for one in chosen), max(one.high for one in chosen)
     rows, level = sum(one.rows for one in chosen), max(one.level for one in chosen) + 1
     path = files.path_of(chosen[0].record_class, chosen[0].hour, low, rows, level)
@@ -141,12 +149,23 @@ def merge(folder: Path, disk: Disk, chosen: Sequence[StoredFile]) -> StoredFile:
     )
 
 
+def _merge_facts(folder: Path, disk: Disk, chosen: Sequence[StoredFile]) -> StoredFile:
+    table = pa.concat_tables([_read(folder / one.path) for one in chosen])
+    pile = chosen[0].record_class, chosen[0].hour
+    return files.write_one(folder, disk, pile, table, max(one.level for one in chosen) + 1)
+
+
+def _read(path: Path) -> pa.Table:
+    with pq.ParquetFile(path, page_checksum_verification=True) as held:
+        return held.read()
+
+
 def without(folder: Path, disk: Disk, one: StoredFile, gone: frozenset[int]) -> StoredFile | None:
     """Write the rows of `one` that are of other segments to a new file; None where there are none.
 
     Returns `one` itself where it holds none of `gone`. Raises pyarrow.ArrowException, OSError.
     """
-    table = pq.read_table(folder / one.path)
+    table = _read(folder / one.path)
     away = pc.is_in(table.column(SEGMENT), value_set=pa.array(sorted(gone), pa.int64()))
     if not pc.any(away).as_py():
         return one

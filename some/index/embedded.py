@@ -10,30 +10,34 @@ from __future__ import annotations
 import time
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta, tzinfo
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 from some import clock
-from some.errors import BadInput, Unavailable
+from some.errors import BadInput
 from some.index import documents, figures, files, paging
 from some.index.catalogue import StoredFile, Totals, reading
 from some.index.engine import (
     MAX_PAGE,
+    DistinctCount,
     Document,
     EngineStatus,
     Histogram,
     IndexFinding,
     Page,
+    Percentiles,
     Query,
     TopValues,
     from_us,
     grid,
     to_us,
 )
+from some.index.facts.embedded import EmbeddedFacts
 from some.index.fields import TIME
 from some.index.paging import Hit, Key
 from some.index.query.sql import Condition, condition, quoted
 from some.index.runs import runs
-from some.index.scan import FilesChanged, Scan
+from some.index.scan import Scan
+from some.index.steady import Answer, steadily
 from some.record import Cursor
 
 if TYPE_CHECKING:
@@ -44,9 +48,6 @@ if TYPE_CHECKING:
     from retention.reading import DamagedSegment
     from some.record import RecordReader, RecordRef
 
-Answer = TypeVar("Answer")
-
-_ATTEMPTS = 5
 _LAG_S = 0.25
 _LAG_BYTES = 4 * 1024 * 1024
 
@@ -85,6 +86,11 @@ class Embedded:
     def close(self) -> None:
         """Let DuckDB go."""
         self._scan.close()
+
+    @property
+    def facts(self) -> EmbeddedFacts:
+        """The interval facts beside the documents; usable until this engine is closed."""
+        return EmbeddedFacts(self._reader.ledger, self._folder, self._scan)
 
     def search(self, query: Query, *, limit: int, cursor: str | None = None, newest_first: bool = False) -> Page:
         """Return a page; raises BadInput for a limit or cursor that makes no sense, Unavailable."""
@@ -140,6 +146,28 @@ class Embedded:
 
         return self._steadily(answer)
 
+    def distinct(self, query: Query, field: str) -> DistinctCount:
+        """Return the exact number of different values; raises BadInput for a field that is not counted."""
+        kind = figures.countable(field)
+
+        def answer() -> DistinctCount:
+            held = self._held(query)
+            count = figures.distinct(self._asker(held), self._where(query), kind)
+            return DistinctCount(count, exact=True, findings=self._scan.findings_in(held))
+
+        return self._steadily(answer)
+
+    def percentiles(self, query: Query, field: str, percents: Sequence[float]) -> Percentiles:
+        """Return exact percentiles; raises BadInput for a field without numbers and for percents that are none."""
+        kind = figures.measurable(field, percents)
+
+        def answer() -> Percentiles:
+            held = self._held(query)
+            values, count = figures.percentiles(self._asker(held), self._where(query), kind, percents)
+            return Percentiles(values, count, exact=True, findings=self._scan.findings_in(held))
+
+        return self._steadily(answer)
+
     def get(self, ref: RecordRef) -> Document | None:
         """Return the document of one record."""
         if ref.ledger != self._reader.ledger:
@@ -165,7 +193,7 @@ class Embedded:
             totals = catalogue.totals() if catalogue else Totals(0, 0, None)
             cursor = catalogue.cursor() if catalogue else Cursor()
             kept = catalogue.findings() if catalogue else ()
-            held = catalogue.files() if catalogue else []
+            held = catalogue.every() if catalogue else []
         for one in held:
             if self._resized(one):
                 self._scan.condemn(one)
@@ -183,7 +211,7 @@ class Embedded:
     def check(self) -> tuple[IndexFinding, ...]:
         """Read every file and compare it with its digest; returns what is damaged. Takes as long as the disk takes."""
         with reading(self._folder, self._reader.ledger) as catalogue:
-            held = catalogue.files() if catalogue else []
+            held = catalogue.every() if catalogue else []
         for one in held:
             try:
                 intact = files.digest(self._folder / one.path) == one.sha256
@@ -238,18 +266,4 @@ class Embedded:
         return lambda select, values: self._scan.ask(held, select, values)[1]
 
     def _steadily(self, answer: Callable[[], Answer]) -> Answer:
-        """Return the answer; asks again where files were merged away, and leaves out those that are simply gone."""
-        changes = 0
-        while True:
-            try:
-                return answer()
-            except FilesChanged as error:
-                with reading(self._folder, self._reader.ledger) as catalogue:
-                    lost = catalogue.named_as(str(error)) if catalogue else None
-                if lost is not None:
-                    self._scan.condemn(lost)
-                    continue
-                changes += 1
-                if changes == _ATTEMPTS:
-                    msg = "the files of the index change faster than they can be read; try again"
-                    raise Unavailable(msg) from error
+        return steadily(self._folder, self._reader.ledger, self._scan, answer)

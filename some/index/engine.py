@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta, tzinfo
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from some.index.query.tree import Node
     from some.record import RecordRef
@@ -24,6 +24,9 @@ MAX_PAGE = 10_000
 
 MAX_TOP = 1_000
 """Values in one list of top values at most."""
+
+MAX_PERCENTS = 100
+"""Percentiles in one answer at most."""
 
 SPLIT_TOP = 4
 """A histogram is split by so many values at most; the others are counted together."""
@@ -105,6 +108,31 @@ class TopValues:
 
 
 @dataclass(frozen=True, slots=True)
+class DistinctCount:
+    """How many different values a field has among the matches; `exact` is False where an engine estimates.
+
+    A value that does not stand in the index (a keyword beyond an engine's limit) is not counted.
+    """
+
+    count: int
+    exact: bool
+    findings: tuple[IndexFinding, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Percentiles:
+    """`values[p]`: p per cent of a field's values are at most so large (between two values: in proportion).
+
+    Empty where no match has the field. `count` is the number of values; `exact` is False where an engine estimates.
+    """
+
+    values: Mapping[float, float]
+    count: int
+    exact: bool
+    findings: tuple[IndexFinding, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class EngineStatus:
     """How an index stands. `lag_records` is a lower bound where `lag_exact` is False."""
 
@@ -134,6 +162,14 @@ class Engine(Protocol):
 
     def top_values(self, query: Query, field: str, size: int) -> TopValues:
         """Return the `size` most frequent values of `field` among the matches."""
+        ...
+
+    def distinct(self, query: Query, field: str) -> DistinctCount:
+        """Return how many different values `field` has among the matches; raises BadInput as `top_values`."""
+        ...
+
+    def percentiles(self, query: Query, field: str, percents: Sequence[float]) -> Percentiles:
+        """Return percentiles (each 0 to 100) of a numeric field; raises BadInput for others."""
         ...
 
     def get(self, ref: RecordRef) -> Document | None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from ingest.ecs import FIELD, FieldKind
 from some.errors import BadInput
-from some.index.engine import MAX_TOP, SPLIT_TOP, Bucket, Grid, Histogram, TopValue, from_us
+from some.index.engine import MAX_PERCENTS, MAX_TOP, SPLIT_TOP, Bucket, Grid, Histogram, TopValue, from_us
 from some.index.fields import REF, TIME
 from some.index.query.sql import Condition, quoted
 from some.index.storage import unpack_ip
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     Ask = Callable[[str, Sequence[Any]], list[tuple[Any, ...]]]
 
 _TIME = quoted(TIME)
+_HUNDRED = 100
 
 
 def countable(name: str) -> Field:
@@ -31,6 +32,21 @@ def countable(name: str) -> Field:
         raise BadInput(msg)
     if field.kind in {FieldKind.TEXT, FieldKind.DATE} or name == REF:
         msg = f"the values of {name} are not counted: nearly each is different"
+        raise BadInput(msg)
+    return field
+
+
+def measurable(name: str, percents: Sequence[float]) -> Field:
+    """Return the field if it has percentiles and the percents make sense; raises BadInput."""
+    field = FIELD.get(name)
+    if field is None:
+        msg = f"there is no field {name[:60]!r}"
+        raise BadInput(msg)
+    if field.kind not in {FieldKind.LONG, FieldKind.DOUBLE}:
+        msg = f"{name} holds no numbers, so it has no percentiles"
+        raise BadInput(msg)
+    if not 1 <= len(percents) <= MAX_PERCENTS or not all(0 <= percent <= _HUNDRED for percent in percents):
+        msg = f"percentiles are 1 to {MAX_PERCENTS} numbers from 0 to 100"
         raise BadInput(msg)
     return field
 
@@ -72,6 +88,24 @@ def top(ask: Ask, where: Condition, field: Field, size: int) -> list[tuple[Any, 
 def top_values(ask: Ask, where: Condition, field: Field, size: int) -> tuple[TopValue, ...]:
     """Return the most frequent values as they are shown."""
     return tuple(TopValue(shown(field, value), count) for value, count in top(ask, where, field, size))
+
+
+def distinct(ask: Ask, where: Condition, field: Field) -> int:
+    """Return the number of different values among the matches."""
+    rows = ask(f"SELECT count(DISTINCT value) FROM ({_values(field, where)})", where.values)  # noqa: S608 - bound values
+    return int(rows[0][0])
+
+
+def percentiles(ask: Ask, where: Condition, field: Field, percents: Sequence[float]) -> tuple[dict[float, float], int]:
+    """Return the percentiles of a numeric field, interpolated between neighbours, and the number of its values."""
+    column = quoted(field.name)
+    value = f"unnest({column})" if field.many else column
+    counts = f"SELECT {value} AS value FROM documents WHERE {where.text}"  # noqa: S608 - bound values
+    # parts of a constant list, not parameters: DuckDB wants them constant; they are numbers
+    parts = ", ".join(repr(float(percent) / _HUNDRED) for percent in percents)
+    select = f"SELECT count(value), quantile_cont(value::DOUBLE, [{parts}]) FROM ({counts})"  # noqa: S608
+    count, found = ask(select, where.values)[0]
+    return dict(zip(percents, found, strict=True)) if count else {}, int(count)
 
 
 def _values(field: Field, where: Condition, extra: str = "") -> str:

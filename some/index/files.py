@@ -20,6 +20,8 @@ import pyarrow.parquet as pq
 from ingest.ecs import FIELD, FieldKind
 from some.index.catalogue import StoredFile
 from some.index.engine import from_us
+from some.index.facts.shapes import ROW_GROUP as FACT_GROUP
+from some.index.facts.shapes import shape_of
 from some.index.fields import POSITION, SEGMENT, TEXT, TIME, tokens_of
 from some.index.storage import arrow_type
 
@@ -52,7 +54,7 @@ def schema() -> pa.Schema:
 
 def write_schema(folder: Path, disk: Disk) -> None:
     """Put an empty file with every column beside the others: what no file holds can still be asked for."""
-    disk.replace(folder / SCHEMA_NAME, _encoded(schema().empty_table()))
+    disk.replace(folder / SCHEMA_NAME, _encoded(schema().empty_table(), settings(schema()), ROW_GROUP))
 
 
 def write(folder: Path, disk: Disk, record_class: str, table: pa.Table) -> list[StoredFile]:
@@ -68,10 +70,17 @@ def write(folder: Path, disk: Disk, record_class: str, table: pa.Table) -> list[
 
 
 def write_one(folder: Path, disk: Disk, pile: tuple[str, int], table: pa.Table, level: int = 0) -> StoredFile:
-    """Write all rows of `table` to one durable file of a class and hour."""
+    """Write all rows of `table` to one durable file of a class and hour (facts: day, and in the order of their key)."""
     record_class, hour = pile
-    content = _encoded(table)
-    times = pc.min_max(table.column(TIME))
+    shape = shape_of(record_class)
+    if shape is None:
+        content = _encoded(table, settings(table.schema), ROW_GROUP)
+        times = pc.min_max(table.column(TIME))
+        first_us, last_us = times["min"].as_py(), times["max"].as_py()
+    else:
+        table = shape.arranged([table])
+        content = _encoded(table, shape.settings(merged=level > 0), FACT_GROUP)
+        first_us, last_us = shape.bounds(table)
     low, high = _range(table)
     kinds = table.column("event.kind") if "event.kind" in table.column_names else pa.array([], pa.string())
     path = path_of(record_class, hour, low, table.num_rows, level)
@@ -82,8 +91,8 @@ def write_one(folder: Path, disk: Disk, pile: tuple[str, int], table: pa.Table, 
         record_class=record_class,
         hour=hour,
         level=level,
-        first_us=times["min"].as_py(),
-        last_us=times["max"].as_py(),
+        first_us=first_us,
+        last_us=last_us,
         rows=table.num_rows,
         size=len(content),
         low=low,
@@ -109,10 +118,10 @@ def _range(table: pa.Table) -> tuple[tuple[int, int], tuple[int, int]]:
     return (low, first), (high, last)
 
 
-def _encoded(table: pa.Table) -> pa.Buffer:
+def _encoded(table: pa.Table, how: Mapping[str, Any], row_group: int) -> pa.Buffer:
     sink = pa.BufferOutputStream()
-    with pq.ParquetWriter(sink, table.schema, **settings(table.schema)) as writer:
-        writer.write_table(table, row_group_size=ROW_GROUP)
+    with pq.ParquetWriter(sink, table.schema, **how) as writer:
+        writer.write_table(table, row_group_size=row_group)
     return sink.getvalue()
 
 

@@ -21,6 +21,9 @@ from some.errors import IntegrityError, Unavailable
 from some.index import compaction, files, segments, tables
 from some.index.catalogue import Catalogue, StoredFile
 from some.index.engine import IndexFinding
+from some.index.facts.shapes import shape_of
+from some.index.facts.sites import Sites
+from some.index.facts.stored import Gathered
 from some.index.fields import UNINDEXED_CLASSES
 from some.index.lock import IndexLock
 from some.index.runs import PAST_END, runs
@@ -33,6 +36,7 @@ if TYPE_CHECKING:
 
     from ingest.parsing import Batch, SourceHints
     from retention.reading import DamagedSegment
+    from some.index.facts.fact import Speaker
     from some.record import RecordClass, RecordReader, RecordRun
 
 FLUSH_ROWS = 122_880
@@ -61,7 +65,7 @@ class Parse(Protocol):
 class Steps:
     """CPU seconds by step since the start (waiting: seconds), and records; for the benchmark and for metrics.
 
-    `writing` runs in the thread beside the others.
+    `writing` runs in the thread beside the others; `attesting`, the part of it that facts take, is counted in it.
     """
 
     records: int = 0
@@ -69,6 +73,7 @@ class Steps:
     parsing: float = 0.0
     building: float = 0.0
     writing: float = 0.0
+    attesting: float = 0.0
     waiting: float = 0.0
 
 
@@ -91,6 +96,14 @@ class _Merging:
     future: Future[StoredFile]
 
 
+@dataclass(frozen=True, slots=True)
+class _Written:
+    """What a flush became."""
+
+    files: list[StoredFile]
+    speakers: frozenset[Speaker] = frozenset()
+
+
 class Follower:
     """Follows one ledger. Use as a context manager: it holds the lock and the catalogue."""
 
@@ -102,18 +115,21 @@ class Follower:
         lock: Path,
         parse: Parse,
         hints: Callable[[str, RecordClass], SourceHints],
+        sites: Sites | None = None,
         disk: Disk | None = None,
         clock: Clock | None = None,
     ) -> None:
         """Index what `reader` has into `folder` (`DATA/index/embedded`), holding `lock` (`DATA/run/index.lock`).
 
-        `hints` tells how records of a source and class are to be parsed. Nothing is touched before `__enter__`.
+        `hints` tells how records of a source and class are to be parsed, `sites` where their addresses are. Nothing is
+        touched before `__enter__`.
         """
         self._reader = reader
         self._folder = folder
         self._lock = IndexLock(lock)
         self._parse = parse
         self._hints = hints
+        self._sites = sites or Sites()
         self._disk = disk or Disk()
         self._clock = clock or SystemClock()
         self._log = named("index.follower")
@@ -178,7 +194,7 @@ class Follower:
         self._pending = _Pending()
         self._cursor = self.catalogue.cursor()
         with ThreadPoolExecutor(1, thread_name_prefix="index-writer") as pool:
-            flight: Future[list[StoredFile]] | None = None
+            flight: Future[_Written] | None = None
             at_flight = self._cursor
             reported: list[IndexFinding] = []
             for run in runs(self._reader, self._cursor, max_bytes=RUN_BYTES, damaged=self._pass_by):
@@ -192,7 +208,7 @@ class Follower:
                 flight, at_flight, reported = self._launch(pool)
                 self._land(flight, at_flight, reported)
             else:
-                self._commit([], self._cursor, self._pending.findings)
+                self._commit(_Written([]), self._cursor, self._pending.findings)
         return self.steps.records - before
 
     def tidy(self) -> bool:
@@ -204,7 +220,7 @@ class Follower:
         return merging is not None
 
     def forget(self, gone: Collection[int]) -> int:
-        """Take the documents of these segments out of the index (they were disposed of); returns how many they were.
+        """Take the documents and facts of these segments out of the index; returns how many documents they were.
 
         The rows are out of every answer at once; the old files are removed when their grace is over (`tidy`).
         """
@@ -219,7 +235,7 @@ class Follower:
             kept = 0 if left is None else left.rows
             if kept == one.rows:
                 continue
-            removed += one.rows - kept
+            removed += one.rows - kept if shape_of(one.record_class) is None else 0
             with self.catalogue.transaction():
                 self.catalogue.retire([one], now)
                 self.catalogue.add([left] if left is not None else [])
@@ -297,19 +313,27 @@ class Follower:
             positions = {one: place for one, place in self._cursor.positions.items() if one >= settled}
             self._cursor = Cursor(settled, positions)
 
-    def _launch(self, pool: ThreadPoolExecutor) -> tuple[Future[list[StoredFile]], Cursor, list[IndexFinding]]:
+    def _launch(self, pool: ThreadPoolExecutor) -> tuple[Future[_Written], Cursor, list[IndexFinding]]:
         pending, self._pending = self._pending, _Pending()
         return pool.submit(self._write, pending.parts), self._cursor, pending.findings
 
-    def _write(self, held: dict[str, list[tables.Part]]) -> list[StoredFile]:
+    def _write(self, held: dict[str, list[tables.Part]]) -> _Written:
         started = time.thread_time()
         written: list[StoredFile] = []
+        gathered = Gathered(self._sites)
         for record_class in sorted(held):
-            written += files.write(self._folder, self._disk, record_class, tables.complete(held.pop(record_class)))
+            documents = tables.complete(held.pop(record_class))
+            written += files.write(self._folder, self._disk, record_class, documents)
+            self.steps.attesting -= time.thread_time()
+            gathered.add(record_class, documents)
+            self.steps.attesting += time.thread_time()
+        self.steps.attesting -= time.thread_time()
+        written += gathered.write(self._folder, self._disk)
+        self.steps.attesting += time.thread_time()
         self.steps.writing += time.thread_time() - started
-        return written
+        return _Written(written, frozenset(gathered.speakers))
 
-    def _land(self, flight: Future[list[StoredFile]] | None, cursor: Cursor, findings: Sequence[IndexFinding]) -> None:
+    def _land(self, flight: Future[_Written] | None, cursor: Cursor, findings: Sequence[IndexFinding]) -> None:
         if flight is None:
             return
         started = time.perf_counter()
@@ -321,11 +345,11 @@ class Follower:
         self.steps.waiting += time.perf_counter() - started
         self._commit(written, cursor, findings)
 
-    def _commit(self, written: Sequence[StoredFile], cursor: Cursor, findings: Sequence[IndexFinding]) -> None:
+    def _commit(self, written: _Written, cursor: Cursor, findings: Sequence[IndexFinding]) -> None:
         """Commit point of the index: the files of a flush and the cursor behind their last record, at once."""
         held = self.catalogue.cursor()
         if (
-            not written
+            not written.files
             and not findings
             and (held.done_below, dict(held.positions))
             == (
@@ -335,7 +359,8 @@ class Follower:
         ):
             return
         with self.catalogue.transaction():
-            self.catalogue.add(written)
+            self.catalogue.add(written.files)
+            self.catalogue.heard(written.speakers)
             for finding in findings:
                 self.catalogue.report(finding)
             self.catalogue.move(cursor)

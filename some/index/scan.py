@@ -83,16 +83,17 @@ class Scan:
         return tuple(self._damaged[one.path] for one in held if one.path in self._damaged)
 
     def ask(
-        self, held: Sequence[StoredFile], select: str, values: Sequence[Any]
+        self, held: Sequence[StoredFile], select: str, values: Sequence[Any], *, alike: bool = False
     ) -> tuple[list[str], list[tuple[Any, ...]]]:
         """Run `select` over the table `documents` (the rows of `held`) and return column names and rows.
 
-        Raises Unavailable (time, memory) and FilesChanged.
+        `alike` says that all files have the same columns, and that there is one. Raises Unavailable (time, memory) and
+        FilesChanged.
         """
         while True:
             whole = [one for one in held if one.path not in self._damaged]
             try:
-                return self._run(whole, select, values)
+                return self._run(whole, select, values, alike=alike and bool(whole))
             except duckdb.InterruptException as error:
                 msg = f"the search took longer than {self._limit_s:g} s; narrow it by time or field"
                 raise Unavailable(msg) from error
@@ -105,11 +106,14 @@ class Scan:
                     raise Unavailable(msg) from error
 
     def _run(
-        self, held: Sequence[StoredFile], select: str, values: Sequence[Any]
+        self, held: Sequence[StoredFile], select: str, values: Sequence[Any], *, alike: bool
     ) -> tuple[list[str], list[tuple[Any, ...]]]:
         source, given = "SELECT * FROM nothing", [*values]
-        if held:
-            paths = [str(self._folder / files.SCHEMA_NAME), *(str(self._folder / one.path) for one in held)]
+        paths = [str(self._folder / one.path) for one in held]
+        if alike:
+            source, given = "SELECT * FROM read_parquet(?)", [paths, *values]
+        elif held:
+            paths.insert(0, str(self._folder / files.SCHEMA_NAME))
             source, given = "SELECT * FROM read_parquet(?, union_by_name = true, filename = true)", [paths, *values]
         connection = self._database.cursor()
         timer = threading.Timer(self._limit_s, connection.interrupt)

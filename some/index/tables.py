@@ -17,7 +17,7 @@ from some.index.fields import ORIGINAL, POSITION, REF, SEGMENT, TEXT, WHOLE_RECO
 from some.index.storage import arrow_type, pack_ip
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
     from ingest.parsing import Batch
     from some.index.segments import SourceRun
@@ -122,7 +122,7 @@ def parts(batches: Sequence[Batch], run: SourceRun, segment: int, record_class: 
 
 
 def _part(batch: Batch, run: SourceRun, place: tuple[int, str], made: bytes, packed: Packed) -> Part:
-    whole = len(batch.rows) == len(run.messages)
+    whole = _as_they_came(batch, run)
     names = ["some.class", "some.source", "some.origin", "some.received_at", SEGMENT, POSITION]
     count = len(batch.rows)
     columns = [
@@ -146,6 +146,22 @@ def _part(batch: Batch, run: SourceRun, place: tuple[int, str], made: bytes, pac
         if field.kind is FieldKind.TEXT and name not in WHOLE_RECORD:
             texts.append(_tokens(name, column.to_pylist() if lost else values))
     return Part(pa.table(columns, names), tuple(texts), refused)
+
+
+def narrow(batch: Batch, run: SourceRun, segment: int, names: Collection[str]) -> pa.Table:
+    """Return only these fields of a batch, and its records' source, time of reception and place, in storage form."""
+    packed, whole, count = Packed(), _as_they_came(batch, run), len(batch.rows)
+    columns = {name: _column(FIELD[name], batch.columns[name], packed)[0] for name in names if name in batch.columns}
+    columns["some.source"] = pa.repeat(pa.scalar(run.source, pa.string()), count)
+    columns["some.received_at"] = pa.array(_picked(run.received_us, batch.rows, whole=whole), pa.int64())
+    columns[SEGMENT] = pa.repeat(pa.scalar(segment, pa.int64()), count)
+    columns[POSITION] = pa.array(_picked(run.places, batch.rows, whole=whole), pa.int64())
+    return pa.table(columns)
+
+
+def _as_they_came(batch: Batch, run: SourceRun) -> bool:
+    """Say whether the batch is the whole run in its order; a batch that was joined of several need not be in order."""
+    return len(batch.rows) == len(run.messages) and batch.rows == list(range(len(batch.rows)))
 
 
 def _picked(values: Sequence[Any], rows: Sequence[int], *, whole: bool) -> Sequence[Any]:

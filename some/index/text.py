@@ -28,6 +28,10 @@ _KANA = "\u30a0-\u30ff\u31f0-\u31ff"
 _TOKEN = re.compile(rf"[{_HAN}](?<=[^\W_])|[{_KANA}]+|(?:(?![{_HAN}{_KANA}])[^\W_])+")
 
 
+FLOW_RECORD = (b"\x00\x09", b"\x00\x0a")
+"""How NetFlow 9 (RFC 3954) and IPFIX (RFC 7011) messages begin."""
+
+
 def fold(text: str) -> str:
     """Return `text` as it is compared: see the module."""
     return unicodedata.normalize("NFKC", text).translate(_TO_DOTTED).casefold()
@@ -52,8 +56,11 @@ def token_text(text: str) -> str:
 def decode(raw: bytes) -> str:
     """Return a message as text, by the rule of the parsers: UTF-8, else windows-1254 (Turkish).
 
-    A message that was cut inside its last character is still UTF-8.
+    A message that was cut inside its last character is still UTF-8. A flow record (IPFIX, NetFlow 9: it begins with
+    its version in two bytes) is no text: it is shown as hexadecimal digits.
     """
+    if raw.startswith(FLOW_RECORD):
+        return raw.hex()
     try:
         return raw.decode()
     except UnicodeDecodeError as error:
@@ -92,7 +99,7 @@ def block(messages: Sequence[bytes]) -> bytes:
     with LF, take the exact path. What either yields passes the table unchanged.
     """
     joined = b" \n ".join(messages)
-    if not joined.isascii() or joined.count(b"\n") != len(messages) - 1:
+    if not joined.isascii() or b"\x00" in joined or joined.count(b"\n") != len(messages) - 1:
         joined = b" \n ".join(_without_odd(messages))
     return b" " + joined.translate(_ASCII) + b" "
 
@@ -102,7 +109,7 @@ def _without_odd(messages: Sequence[bytes]) -> list[bytes]:
     made = list(messages)
     turkish: list[int] = []
     for row, raw in enumerate(messages):
-        if b"\n" in raw:
+        if b"\n" in raw or raw.startswith(FLOW_RECORD):
             made[row] = of_bytes(raw).encode()
         elif not raw.isascii():
             if _TURKISH.fullmatch(raw.translate(None, _ASCII_BYTES)):

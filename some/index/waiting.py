@@ -31,7 +31,7 @@ def wait_for(reader: RecordReader, folder: Path, follower: Follower, *, timeout_
     """
     ends = time.monotonic() + timeout_s
     with reading(folder, reader.ledger) as catalogue:
-        target = _end(reader, catalogue.cursor() if catalogue else Cursor())
+        target = end_of(reader, catalogue.cursor() if catalogue else None)
     while True:
         if _reached(reader, folder, target):
             return
@@ -45,19 +45,24 @@ def wait_for(reader: RecordReader, folder: Path, follower: Follower, *, timeout_
             raise Unavailable(msg)
 
 
-def _end(reader: RecordReader, cursor: Cursor) -> Mapping[int, int]:
+def end_of(reader: RecordReader, cursor: Cursor | None) -> Mapping[int, int]:
     """Return the position behind the last durable record of each segment that `cursor` has not read to its end."""
     ends: dict[int, int] = {}
     # a damaged segment is waited for up to where it can be read
-    for run in runs(reader, cursor, max_bytes=_READ_BYTES, damaged=lambda _: None):
+    for run in runs(reader, cursor or Cursor(), max_bytes=_READ_BYTES, damaged=lambda _: None):
         ends[run.segment] = run.first + run.count
     return ends
 
 
 def _reached(reader: RecordReader, folder: Path, target: Mapping[int, int]) -> bool:
     with reading(folder, reader.ledger) as catalogue:
-        cursor = catalogue.cursor() if catalogue else Cursor()
-    return all(segment < cursor.done_below or cursor.next_in(segment) >= end for segment, end in target.items())
+        return passed(target, catalogue.cursor() if catalogue else None)
+
+
+def passed(target: Mapping[int, int], cursor: Cursor | None) -> bool:
+    """Say whether `cursor` stands at or behind every end of `target`."""
+    held = cursor or Cursor()
+    return all(segment < held.done_below or held.next_in(segment) >= end for segment, end in target.items())
 
 
 def wipe(folder: Path, lock: Path, disk: Disk) -> None:

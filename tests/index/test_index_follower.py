@@ -197,7 +197,7 @@ def test_merging_changes_no_answer_and_leaves_old_files_for_readers(tmp_path, mo
         assert all((folder(tmp_path) / one.path).exists() for one in small)
         wall.advance(compaction.GRACE_S + 1)
         follows.tidy()
-        assert present(folder(tmp_path)) == {one.path for one in follows.catalogue.files()}
+        assert present(folder(tmp_path)) == {one.path for one in follows.catalogue.every()}
     assert answers(archive, tmp_path) == before
 
 
@@ -256,7 +256,7 @@ def test_what_was_disposed_of_is_found_no_more(tmp_path):
         assert follows.run_once() == 0
         wall.advance(compaction.GRACE_S + 1)
         follows.tidy()
-        assert present(folder(tmp_path)) == {one.path for one in follows.catalogue.files()}
+        assert present(folder(tmp_path)) == {one.path for one in follows.catalogue.every()}
 
 
 def test_lines_that_are_no_segment_lines_are_named(tmp_path):
@@ -360,3 +360,23 @@ def test_the_catalogue_says_which_class_and_hour(tmp_path):
         ("audit", hour, 1),
     ]
     assert all(one.path.startswith(f"{one.record_class}/20261123") for one in held)
+
+
+def test_a_reference_leads_to_the_record_that_the_document_speaks_of(tmp_path):
+    """Lines of several formats in one block come back from the parser in another order than they came."""
+    archive = FakeArchive()
+    kinds = [LINES[0], b"<13>Nov 23 10:00:00 host app: deneme", b"no header at all", LINES[1], b"<13>x", LINES[2]]
+    lines = [kinds[at % len(kinds)].replace(b"deneme", b"deneme%d" % at) for at in range(24)]
+    for wanted in (lines, lines[1:] + lines[:1], lines[::-1]):
+        archive.add(archive.open("access"), *wanted)
+    with follower(archive, tmp_path) as running:
+        running.run_once()
+    with Embedded(archive, folder(tmp_path)) as engine:
+        found = engine.search(Query(), limit=1000).documents
+    assert len(found) == 72
+    for document in found:
+        raw = document["event"]["original"]
+        assert document.get("event", {}).get("module") == (
+            "fortigate" if raw.startswith("date=") else "syslog" if raw.startswith("<13>") else None
+        ), document
+        assert document.get("message", raw) in raw

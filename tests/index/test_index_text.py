@@ -75,3 +75,13 @@ def test_what_is_no_utf8_is_read_as_turkish():
 
 def test_han_and_kana_are_cut_where_the_standard_tokenizer_cuts():
     assert text.tokens("漢字カタカナひらabc12") == ["漢", "字", "カタカナ", "ひ", "ら", "abc12"]
+
+
+def test_a_flow_record_is_shown_as_hexadecimal_however_it_is_read():
+    flow = b"\x00\x0aab\xc4\xb1\n"
+    ascii_flow = b"\x00\x09abc"
+
+    assert text.decode(flow) == flow.hex()
+    assert text.finish(text.block([flow, ascii_flow, b"A b"])).to_pylist() == [
+        text.of_bytes(flow), text.of_bytes(ascii_flow), " a b "
+    ]  # fmt: skip

@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from collect_sinks import ACCESS, MemorySink, until
 
-from ingest.collectors import syslog_udp
+from ingest.collectors import udp as udp_listener
 from ingest.collectors.collector import PEERS_REMEMBERED, undeclared
 from ingest.collectors.syslog_udp import SyslogUdp
 from ingest.intake import Intake
@@ -58,7 +58,7 @@ def test_what_the_kernel_dropped_becomes_a_gap_record(proc):
 
 
 def test_a_gap_is_noted_while_running_and_once(monkeypatch):
-    monkeypatch.setattr(syslog_udp, "_LOOK_S", 0.001)
+    monkeypatch.setattr(udp_listener, "_LOOK_S", 0.001)
 
     async def scene():
         sink = MemorySink()
@@ -173,7 +173,7 @@ def test_the_declared_name_of_a_peer_is_used_and_the_effective_buffer_is_told():
 
 
 def test_one_read_is_bounded_in_bytes_so_that_its_block_fits_into_a_frame(monkeypatch):
-    monkeypatch.setattr(syslog_udp, "_DRAIN_BYTES", 10_000)
+    monkeypatch.setattr(udp_listener, "_DRAIN_BYTES", 10_000)
 
     async def scene():
         sink = MemorySink()

@@ -13,14 +13,42 @@ from hypothesis import strategies as st
 
 import ingest.parsers
 from ingest.ecs import FIELD, FIELDS, FieldKind, flatten, nest
-from ingest.parsers import access_log, audit, dhcpd, fortigate, gap, layout, squid, syslog
+from ingest.parsers import (
+    access_log,
+    audit,
+    cisco_asa,
+    cisco_ise,
+    dhcpd,
+    filterlog,
+    fortigate,
+    gap,
+    ipfix,
+    kea,
+    layout,
+    mikrotik,
+    pfsense_portal,
+    radius_detail,
+    sophos,
+    squid,
+    syslog,
+    windows_dhcp,
+    windows_security,
+)
 from ingest.parsing import AUTO, FORMATS, Parsing, SourceHints, parse_block, parse_lines
 from some.errors import BadInput
 
 NOW = datetime(2026, 11, 23, 19, tzinfo=UTC)
 RECEIVED = 1_795_460_400_000_000
-SHARED = {"layout", "lines", "times", "values", "fortigate_fields"}
-MODULES = {module.NAME: module for module in (access_log, audit, dhcpd, fortigate, gap, squid, syslog)}
+SHARED = {
+    "cisco_asa_shapes", "flow_fields", "fortigate_facts", "fortigate_fields", "layout", "lines", "times", "values",
+    "windows_event",
+}  # fmt: skip
+PARSERS = (
+    access_log, audit, cisco_asa, cisco_ise, dhcpd, filterlog, fortigate, gap, ipfix, kea, mikrotik, pfsense_portal,
+    radius_detail, sophos, squid, syslog, windows_dhcp, windows_security,
+)  # fmt: skip
+MODULES = {module.NAME: module for module in PARSERS}
+BINARY = {"ipfix"}
 ORIGINS = {"audit": "audit:1", "gap": "gap:syslog_udp"}
 TYPES = {
     FieldKind.KEYWORD: str, FieldKind.TEXT: str, FieldKind.LONG: int, FieldKind.DOUBLE: float,
@@ -29,8 +57,9 @@ TYPES = {
 
 
 def sample(name):
-    """Return the line in the second paragraph of a parser's docstring."""
-    return MODULES[name].__doc__.split("\n\n")[1].encode()
+    """Return the line in the second paragraph of a parser's docstring; in hex where it is no text."""
+    found = MODULES[name].__doc__.split("\n\n")[1]
+    return bytes.fromhex(found) if name in BINARY else found.encode()
 
 
 def documents(messages, *, hints=None, origins=None, received=RECEIVED, parsing=None):

@@ -117,6 +117,7 @@ MODULE = {"fortigate": "fortigate", "apache": "access_log", "nginx": "access_log
 
 ACCEPTED |= {
     "elastic2__fortinet_fortigate/event.start": "a session began at eventtime - duration, not when its end was written",
+    "elastic2__fortinet_fortigate/destination.ip": "who calls in through a tunnel is its source, not its destination",
     "elastic2__fortinet_fortigate/source.user.name": "unauthuser is nobody the firewall authenticated: unverified_user",
     "beats_apache2__nginx/source.ip": "we name the address that connected; a forwarded address is the visitor's claim",
     "elastic2__pfsense/source.ip": "in a lease the client is the client: client.ip",

@@ -9,6 +9,8 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+from fake_attribution import FakeAttribution
+
 from ingest.ecs import FIELD, flatten
 from some.actor import Actor, ActorKind, Permission
 from some.app.web.account_port import (
@@ -474,6 +476,7 @@ class World:
     clock: SimulatedClock
     ports: Ports
     parts: dict[str, bool]
+    attribution: FakeAttribution
 
 
 def world(translator: Any, records: int = 400, settings: WebSettings | None = None) -> World:
@@ -484,6 +487,7 @@ def world(translator: Any, records: int = 400, settings: WebSettings | None = No
     accounts.add("selim.kurt", "Selim Kurt", "analist", "SOME analisti", ANALYST)
     accounts.add("gozlem", "Gözlem", "gozlemci", "Gözlemci", frozenset({Permission.SELF_MANAGE}))
     engine, archive, audit, clock = FakeEngine(documents), FakeArchive(documents), FakeAudit(), SimulatedClock(NOW)
+    attribution = FakeAttribution(clock)
     parts = {"archive": True, "index": True}
     ports = Ports(
         settings=settings
@@ -499,12 +503,13 @@ def world(translator: Any, records: int = 400, settings: WebSettings | None = No
         engine=engine,
         accounts=accounts,
         audit=audit,
+        attribution=attribution,
         translator=translator,
         ready=lambda: parts,
         metrics=lambda: b"some_records_total 1284306\n",
         fields=FIELD,
     )
-    return World(engine, archive, accounts, audit, clock, ports, parts)
+    return World(engine, archive, accounts, audit, clock, ports, parts, attribution)
 
 
 def catalogues(po: Sequence[Any]) -> Any:

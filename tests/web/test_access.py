@@ -11,7 +11,7 @@ from some.actor import Permission
 from some.app.web.access import Public, Requires
 
 FILL = {"ledger": "dugum1", "segment": "033637", "position": "018270", "number": "8410", "link": "x", "name": "gozlem",
-        "session": "s-other", "token": "t1", "digest": "x"}  # fmt: skip
+        "question": "SRG-2026-0001", "session": "s-other", "token": "t1", "digest": "x"}  # fmt: skip
 OPEN = {
     "/giris", "/giris/kod", "/kurulum/{link}", "/live", "/ready", "/static/{digest}/{name}", "/api/v1/openapi.json",
 }  # fmt: skip

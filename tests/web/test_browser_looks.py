@@ -15,6 +15,8 @@ PATHS = {
     "kayit": f"/kayitlar/{REF}",
     "kayit-ham": "/kayitlar/dugum1/033637/018260",
     "muhurler": "/muhurler",
+    "kim": "/kim-kullandi",
+    "kim-cevap": "/kim-kullandi?soru=SRG-2025-0007",
     "muhur": "/muhurler?muhur=8410",
     "hesap": "/hesap",
     "yonetim": "/yonetim",

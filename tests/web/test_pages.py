@@ -265,7 +265,7 @@ def test_the_interface_tells_seals_and_status(admin, guest):
     assert [row["drops"] for row in status["collectors"]] == [0, 12, 0, 0]
     described = guest.get("/api/v1/openapi.json").json()
     assert all(path.startswith("/api/v1/") for path in described["paths"])
-    assert len(described["paths"]) == 5
+    assert len(described["paths"]) == 6
 
 
 def test_an_empty_platform_stands_on_every_page(translator):

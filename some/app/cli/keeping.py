@@ -37,11 +37,17 @@ def status(config: Config = None, data: Folder = DEFAULT_FOLDER, as_json: AsJson
     answer(found, standing.status_words(found), as_json=as_json)
 
 
-def doctor(config: Config = None, data: Folder = DEFAULT_FOLDER, as_json: AsJson = False) -> None:
+def doctor(
+    es: Annotated[bool, typer.Option("--es", help="Yalnız Elasticsearch. / Elasticsearch only.")] = False,
+    config: Config = None,
+    data: Folder = DEFAULT_FOLDER,
+    as_json: AsJson = False,
+) -> None:
     """Print what is wrong and how to mend it; exit 1 where something must be mended."""
     from some.app import standing  # noqa: PLC0415 - heavy imports only where a verb needs them
 
-    found = standing.doctor(_site(config, data))
+    site = _site(config, data)
+    found = standing.elastic_checks(site) if es else standing.doctor(site)
     document = {"ok": all(one.fine for one in found), "checks": [one.told() for one in found]}
     words = "\n".join(one.words() for one in found)
     answer(document, words, as_json=as_json)

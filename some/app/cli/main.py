@@ -8,7 +8,7 @@ import sys
 import typer
 
 from some import diagnostics
-from some.app.cli import evidence, keeping, records, running
+from some.app.cli import asking, evidence, keeping, records, running
 from some.errors import ExitCode, SomeError
 
 _WITH_VALUE = ("--config", "--data")
@@ -24,7 +24,7 @@ def program() -> typer.Typer:
         pretty_exceptions_enable=False,
         rich_markup_mode=None,
     )
-    for room in (running, records, evidence, keeping):
+    for room in (running, records, asking, evidence, keeping):
         room.add_to(app)
     return app
 

@@ -9,7 +9,7 @@ import typer
 
 from some.app.cli.options import DEFAULT_FOLDER, AsJson, Config, Folder, answer, lines
 from some.clock import from_text
-from some.errors import UsageFault
+from some.errors import ExitCode, UsageFault
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -17,6 +17,11 @@ if TYPE_CHECKING:
     from some.app.site import Site
 
 DEFAULT_LIMIT = 1000
+Framing = Annotated[
+    str,
+    typer.Option("--framing", help="lines (satır), detail (FreeRADIUS), xml (<Event>), json. / What one record is."),
+]
+Engine = Annotated[str, typer.Option("--engine", help="embedded | elastic")]
 _TIME_HELP = "RFC 3339, e.g. 2026-11-23T10:00:00Z or …+03:00"
 
 
@@ -28,6 +33,7 @@ def add_to(app: typer.Typer) -> None:
     index = typer.Typer(no_args_is_help=True, help="Dizin: bekle, yeniden kur. / The index: wait, rebuild.")
     index.command("wait", help="Dizin yetişene kadar bekler. / Returns when the index has caught up.")(index_wait)
     index.command("rebuild", help="Dizini arşivden yeniden kurar. / Makes the index anew.")(index_rebuild)
+    index.command("compare", help="İki motoru karşılaştırır. / Compares the engines.")(index_compare)
     app.add_typer(index, name="index")
 
 
@@ -35,26 +41,25 @@ def parse(
     format_name: Annotated[
         str, typer.Option("--format", help="Biçim; auto tanır. / Format; auto recognises.")
     ] = "auto",
+    framing: Framing = "lines",
     config: Config = None,
     data: Folder = DEFAULT_FOLDER,
     as_json: AsJson = False,
 ) -> None:
-    """Print one ECS document (nested JSON) for each input line, in order; a failure is a document too."""
+    """Print one ECS document (nested JSON) for each input record, in order; a failure is a document too."""
     from some.app import importing  # noqa: PLC0415 - heavy imports only where a verb needs them
     from some.app.site import open_settings  # noqa: PLC0415 - as above
 
     del as_json
-    lines(importing.parsed(sys.stdin.buffer, format_name, open_settings(config, data)))
+    lines(importing.parsed(sys.stdin.buffer, format_name, open_settings(config, data), framing))
 
 
 def append(
     record_class: Annotated[str, typer.Option("--class", help="Kayıt sınıfı. / Record class, e.g. access.")] = "",
     source: Annotated[str, typer.Option("--source", help="Kaynak adı. / Source name.")] = "",
-    framing: Annotated[
-        str, typer.Option("--framing", help="lines: her satır bir kayıt. / A line is a record.")
-    ] = "lines",
+    framing: Framing = "lines",
     received: Annotated[
-        bool, typer.Option("--received", help="Satır başında alınma zamanı ve sekme var. / Receive time and tab lead.")
+        bool, typer.Option("--received", help="Kayıt başında alınma zamanı ve sekme var. / Receive time and tab lead.")
     ] = False,
     config: Config = None,
     data: Folder = DEFAULT_FOLDER,
@@ -79,7 +84,7 @@ def search(
     end: Annotated[str, typer.Option("--to", help=_TIME_HELP)] = "",
     limit: Annotated[int, typer.Option("--limit", min=1, help="En çok bu kadar belge. / At most.")] = DEFAULT_LIMIT,
     everything: Annotated[bool, typer.Option("--all", help="Sınırsız. / No limit.")] = False,
-    engine: Annotated[str, typer.Option("--engine", help="embedded")] = "embedded",
+    engine: Engine = "",
     config: Config = None,
     data: Folder = DEFAULT_FOLDER,
     as_json: AsJson = False,
@@ -106,12 +111,39 @@ def index_wait(
     answer({"documents": waited}, f"dizin güncel, {waited} belge / index is current", as_json=as_json)
 
 
-def index_rebuild(config: Config = None, data: Folder = DEFAULT_FOLDER, as_json: AsJson = False) -> None:
+def index_rebuild(
+    engine: Engine = "", config: Config = None, data: Folder = DEFAULT_FOLDER, as_json: AsJson = False
+) -> None:
     """Make the index anew from the archive."""
     from some.app import searching  # noqa: PLC0415 - heavy imports only where a verb needs them
 
-    made = searching.rebuild(_site(config, data))
+    made = searching.rebuild(_site(config, data), _known(engine))
     answer({"documents": made}, f"dizin yeniden kuruldu, {made} belge / index rebuilt", as_json=as_json)
+
+
+def index_compare(
+    sample: Annotated[int, typer.Option("--sample", min=1, help="Belge sayısı. / Documents at each end.")] = 5_000,
+    config: Config = None,
+    data: Folder = DEFAULT_FOLDER,
+    as_json: AsJson = False,
+) -> None:
+    """Ask the embedded index and Elasticsearch the same, and print where they differ; exit 1 where they do."""
+    from some.app import elastic  # noqa: PLC0415 - heavy imports only where a verb needs them
+
+    found = elastic.compare(_site(config, data), sample)
+    rows = [{"question": one.question, "embedded": one.one, "elastic": one.other} for one in found]
+    words = "\n".join(f"{row['question']}\n  embedded: {row['embedded']}\n  elastic:  {row['elastic']}" for row in rows)
+    answer({"same": not rows, "differences": rows}, words or "iki motor aynı / the engines agree", as_json=as_json)
+    if rows:
+        raise typer.Exit(int(ExitCode.NO))
+
+
+def _known(engine: str) -> str:
+    from some.app.searching import ENGINES  # noqa: PLC0415 - heavy imports only where a verb needs them
+
+    if engine and engine not in ENGINES:
+        raise UsageFault(f"--engine {engine}: not known; expected {' or '.join(ENGINES)}")
+    return engine
 
 
 def _site(config: Config, data: Folder) -> Site:

@@ -48,7 +48,9 @@ def collect(config: Config = None, data: Folder = DEFAULT_FOLDER, as_json: AsJso
 
 
 def work(
-    only: Annotated[str, typer.Option("--only", help="index | jobs; yoksa ikisi. / Default both.")] = "",
+    only: Annotated[
+        str, typer.Option("--only", help="index | elastic | jobs; yoksa index ve jobs. / Default both.")
+    ] = "",
     config: Config = None,
     data: Folder = DEFAULT_FOLDER,
     as_json: AsJson = False,

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from ingest.ecs import Field
     from some.app.web.account_port import AccountsDoor
     from some.app.web.assets import Assets
+    from some.app.web.attribution_port import AttributionPort
     from some.app.web.ports import ArchiveView, AuditPort, WebSettings
     from some.app.web.render import Renderer
     from some.app.web.tail import TailLog
@@ -36,6 +37,7 @@ class Ports:
     engine: Engine
     accounts: AccountsDoor
     audit: AuditPort
+    attribution: AttributionPort
     translator: Callable[[str], Translator]
     ready: Callable[[], Mapping[str, bool]]
     metrics: Callable[[], bytes]

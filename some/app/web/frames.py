@@ -32,6 +32,7 @@ RAIL: tuple[tuple[str, tuple[Door, ...]], ...] = (
         marked("Record"),
         (
             Door("records", "/kayitlar", "list", marked("Records"), Permission.RECORDS_SEARCH),
+            Door("who", "/kim-kullandi", "person", marked("Who used it?"), Permission.ATTRIBUTION_ASK),
             Door("seals", "/muhurler", "seal", marked("Seals"), Permission.SEALS_READ),
         ),
     ),

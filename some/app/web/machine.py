@@ -7,12 +7,19 @@ from datetime import UTC, datetime
 from enum import Enum
 from typing import TYPE_CHECKING, Any
 
+import orjson
+
+from some.app import asking
 from some.app.web import records
 from some.clock import from_text, to_text
 from some.errors import BadInput, NotFound
 from some.record import RecordRef
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from starlette.requests import Request
+
     from some.app.web.call import Call
 
 MAX_LIMIT = 1_000
@@ -41,6 +48,25 @@ def record(call: Call, ledger: str, segment: str, position: str) -> dict[str, An
         raise NotFound(f"no record {ref}")
     call.audit("record.opened", {}, str(ref))
     return document
+
+
+async def body(request: Request) -> dict[str, Any]:
+    """Return the JSON object of a request; raises BadInput for anything else (the edge limits its size)."""
+    try:
+        given = orjson.loads(await request.body())
+    except orjson.JSONDecodeError as error:
+        raise BadInput(f"the body is no JSON: {error}") from error
+    if not isinstance(given, dict):
+        raise BadInput("expected a JSON object with the names of options as keys")
+    return given
+
+
+def ask(call: Call, given: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the answer to one question, registered under its `number`; raises BadInput."""
+    question, request_no, purpose = asking.split_line(given, "the question")
+    if not (request_no and purpose):
+        raise BadInput("request_no and purpose: needed with every question")
+    return call.edge.ports.attribution.ask(call.visitor.actor, question, request_no, purpose)
 
 
 def seals(call: Call, start: str, end: str) -> dict[str, Any]:

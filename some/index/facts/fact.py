@@ -119,30 +119,46 @@ class FactStore(Protocol):
         target_ip: str | None = None,
         target_port: int | None = None,
         site: str | None = None,
+        told: bool | None = None,
     ) -> Sequence[Fact]:
         """Return NAT facts whose public side is this. Facts that do not tell a key (None) match it: the caller decides.
 
         `public_port` matches an equal port, or a port block that holds it, or a fact that tells no port at all.
-        At least `public_ip`, or `target_ip` with `site`, is given. `site` None asks every site.
+        `told` narrows that: True asks only for facts that tell the public address and, where a port is asked, that port
+        or a block with it; False only for those that do not tell the one or the other. `site` None asks every site; a
+        site that is given is this very site.
         """
+        ...
+
+    def tellers(self, span: Span, *, public_ip: str) -> Sequence[str]:
+        """Return the sources that told of this public address in `span`, by name."""
         ...
 
     def inner_side(
         self, span: Span, *, site: str | None, inner_ip: str, inner_port: int | None = None
     ) -> Sequence[Fact]:
-        """Return NAT facts whose inner side is this address (and port) at this very site (None = undeclared)."""
+        """Return NAT facts whose inner side is this address (and port) at this very site (None = undeclared).
+
+        Facts of the address that tell no port (blocks) match any.
+        """
         ...
 
     def leases(
         self, span: Span, *, site: str | None, address: str | None = None, mac: str | None = None
     ) -> Sequence[Fact]:
-        """Return lease facts of this address, or this MAC, at this very site. Overlap counts to `promised_to` too."""
+        """Return lease facts of this address, or this MAC, at this very site. Overlap counts to `promised_to` too.
+
+        Where both are given: of either.
+        """
         ...
 
     def identities(
         self, span: Span, *, site: str | None, address: str | None = None, mac: str | None = None
     ) -> Sequence[Fact]:
-        """Return logins and logouts of this address, or this MAC, at this very site, and every restart there."""
+        """Return logins and logouts of this address, or this MAC, at this very site, and every restart there.
+
+        Where both are given: of either.
+        """
         ...
 
     def of_person(self, span: Span, *, person: str) -> Sequence[Fact]:

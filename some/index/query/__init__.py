@@ -6,5 +6,6 @@ tree       the typed tree that engines translate, and QueryFault
 bind       syntax to typed tree: fields looked up, values read by the field's type
 dates      date arithmetic and partial dates
 sql        tree to a DuckDB condition with bound parameters
+dsl        tree to an Elasticsearch condition, and the form of storage it stands on
 predicate  tree to a Python function over one flat document
 """

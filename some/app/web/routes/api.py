@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 import orjson
 from fastapi import APIRouter, Query
+from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request  # noqa: TC002 - FastAPI reads annotations
 from starlette.responses import Response
 
@@ -42,6 +43,12 @@ def search(
 def record(ledger: str, segment: str, position: str, call: Call = requires(Permission.RECORDS_SEARCH)) -> Response:
     """Return the document of one record reference."""
     return _json(machine.record(call, ledger, segment, position))
+
+
+@router.post("/attribution", summary="Who used this address?")
+async def attribution(request: Request, call: Call = requires(Permission.ATTRIBUTION_ASK)) -> Response:
+    """Answer one question; keys as the options of `some ask`, with `request_no` and `purpose`. 400 names a mistake."""
+    return _json(await run_in_threadpool(machine.ask, call, await machine.body(request)))
 
 
 @router.get("/seals", summary="Seals")

@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import Annotated
 
 from fastapi import APIRouter, Form
+from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request  # noqa: TC002 - FastAPI reads annotations
 from starlette.responses import Response  # noqa: TC002 - as above
 
 from some.actor import Permission
-from some.app.web import answers, jump, panels, records, seals, today
+from some.app.web import answers, jump, panels, records, seals, today, who
 from some.app.web.access import requires
 from some.app.web.call import Call  # noqa: TC001 - as above
 
@@ -62,6 +63,38 @@ def export_record(
     """Download the evidence package of one record."""
     ref = panels.parse_ref(ledger, segment, position)
     return answers.download(panels.exported(call, ref, request_no, purpose))
+
+
+@router.get("/kim-kullandi")
+def show_who(request: Request, call: Call = requires(Permission.ATTRIBUTION_ASK)) -> Response:
+    """Show the form, or one question with its answer."""
+    return answers.page(call, who.page(call, request.query_params))
+
+
+@router.post("/kim-kullandi")
+async def ask_who(request: Request, call: Call = requires(Permission.ATTRIBUTION_ASK)) -> Response:
+    """Ask, and turn to the answer."""
+    form = {name: value for name, value in (await request.form()).items() if isinstance(value, str)}
+    made = await run_in_threadpool(who.ask, call, form)
+    return answers.turn(made) if isinstance(made, str) else answers.page(call, made, 400)
+
+
+@router.post("/kim-kullandi/{number}/paket")
+def make_reply(number: str, call: Call = requires(Permission.RECORDS_EXPORT)) -> Response:
+    """Make and download the reply package of a question."""
+    return answers.download(who.replied(call, number))
+
+
+@router.get("/kim-kullandi/paket/{number}")
+def take_reply(number: str, call: Call = requires(Permission.RECORDS_EXPORT)) -> Response:
+    """Download a package again."""
+    return answers.download(who.package(call, number))
+
+
+@router.post("/kim-kullandi/{question}/paket/{number}/dogrula")
+def check_reply(question: str, number: str, call: Call = requires(Permission.ATTRIBUTION_ASK)) -> Response:
+    """Check a package against register and archive."""
+    return answers.page(call, who.checked(call, question, number))
 
 
 @router.get("/muhurler")

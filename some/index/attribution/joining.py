@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 from ingest.fact_words import FactWord
 from some.index.attribution.clocks import rounding
-from some.index.attribution.window import SECOND, apart
+from some.index.attribution.window import HOUR, SECOND, apart
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Sequence
@@ -83,6 +83,13 @@ class Connection:
         return self.family in _TRANSLATIONS
 
 
+_LASTING: Final = frozenset({None, "tcp"})
+"""What may stay open for long without a word; translations of others are dropped after minutes of silence."""
+_DATAGRAMS: Final = HOUR
+_MISSED: Final = 4
+_IDLE: Final = HOUR // 2
+
+
 class _Draft:
     """A connection being put together; times are device time."""
 
@@ -91,8 +98,20 @@ class _Draft:
         self.start, self.end = fact.known_from, fact.known_to
         self.opens, self.closes = fact.opens, fact.closes
         self.longest = longest
-        self.earliest = self.start if self.opens else self.start - longest
-        self.latest = self.end if self.closes else max(self.end, self.start + longest)
+        self.pause = 0
+        self._stretch()
+
+    def _stretch(self) -> None:
+        """Say how far the ends that nobody told may lie.
+
+        Who tells that a connection goes on (interim statistics, packets) tells it again and again: one that was not
+        told of for `_MISSED` times its longest pause has ended, its last record was lost.
+        """
+        reach = self.longest if self.told("transport") in _LASTING else min(self.longest, _DATAGRAMS)
+        if self.pause:
+            reach = min(reach, max(_MISSED * self.pause, _IDLE))
+        self.earliest = self.start if self.opens else self.start - reach
+        self.latest = self.end if self.closes else max(self.end, min(self.start + self.longest, self.end + reach))
 
     def takes(self, fact: Fact) -> bool:
         """Say whether `fact` (later or equal in order) tells of this connection."""
@@ -108,14 +127,14 @@ class _Draft:
 
     def add(self, fact: Fact) -> None:
         """Take up a fact."""
+        self.pause = max(self.pause, fact.known_to - self.end)
         self.facts.append(fact)
         if fact.opens:
             self.start, self.opens = (min(self.start, fact.known_from) if self.opens else fact.known_from), True
         self.start = min(self.start, fact.known_from)
         self.end = max(self.end, fact.known_to)
         self.closes = self.closes or fact.closes
-        self.earliest = self.start if self.opens else self.start - self.longest
-        self.latest = self.end if self.closes else max(self.end, self.start + self.longest)
+        self._stretch()
 
     def told(self, name: str) -> object:
         """Return the first told value of a field."""

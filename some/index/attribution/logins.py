@@ -75,7 +75,7 @@ class _Draft:
             return False
         if self.closes:
             return fact.known_from <= self.end and fact.session is not None
-        if fact.word == FactWord.LOGIN and fact.session is None:
+        if fact.session is None and (fact.word == FactWord.LOGIN or _ticket(fact)):
             return fact.known_from - self.start <= _AGAIN
         return True
 
@@ -127,6 +127,11 @@ def _group(facts: Sequence[Fact], longest: int) -> list[_Draft]:
         else:
             own.append(_Draft(fact))
     return own
+
+
+def _ticket(fact: Fact) -> bool:
+    """Say whether it is a ticket of the directory: a sighting of a moment, which goes on with no other."""
+    return fact.word == FactWord.LOGIN_SEEN and fact.method in WEAK
 
 
 def _agree(facts: Sequence[Fact], fact: Fact) -> bool:

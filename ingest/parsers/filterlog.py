@@ -31,7 +31,7 @@ _WITH_PORTS = frozenset({"6", "17", "132"})
 _DIRECTIONS = {"in": "inbound", "out": "outbound"}
 _TYPES = {"pass": ["connection", "allowed", "start"], "block": ["connection", "denied"]}
 _DENIED = _TYPES["block"]
-_SEEN = FactWord.SESSION_SEEN.value
+_OPENED = FactWord.SESSION_OPENED.value
 
 
 class Filterlog:
@@ -118,7 +118,7 @@ class Filterlog:
             own = columns["source.port"] = self._ports.column(ports[0])
             columns["destination.port"] = self._ports.column(ports[1])
             columns["some.fact"] = [
-                _SEEN if into and done == "pass" and ip and here else None
+                _OPENED if into and done == "pass" and ip and here else None
                 for into, done, ip, here in zip(inward, action, sources, own, strict=True)
             ]
         return columns

@@ -227,7 +227,7 @@ def _word(source: _End, states: frozenset[str], way: str | None, *, translated: 
     """Return the word of a packet: what goes to the router itself or comes from it, untranslated, is no session."""
     if source[0] is None or (not translated and way in {"input", "output"}):
         return None
-    return (FactWord.SESSION_OPENED if translated and "new" in states else FactWord.SESSION_SEEN).value
+    return (FactWord.SESSION_OPENED if "new" in states else FactWord.SESSION_SEEN).value
 
 
 def _identify(row: _Row, text: str, start: int, identity: str | None) -> None:

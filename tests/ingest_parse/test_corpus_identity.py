@@ -27,7 +27,7 @@ SETS = {
         "filterlog",
         lambda row: "filterlog" in row["raw"],
         {"received": datetime(2023, 12, 30, tzinfo=UTC), "zone": NEW_YORK},
-        {"session.seen": 3},
+        {"session.opened": 3},
     ),
     "elastic2__windows": ("windows_security", lambda row: "security" in row["file"], {}, {"login": 1}),
     "elastic2__system": ("windows_security", lambda row: row["file"].startswith("security/"), {}, {"login": 1}),
@@ -97,7 +97,7 @@ def test_filter_logs_of_another_project_are_understood():
         ports = source + 2
         assert [document["source.ip"], document["destination.ip"]] == values[source:ports]
         assert [document["source.port"], document["destination.port"]] == list(map(int, values[ports : ports + 2]))
-        assert (document.get("some.fact") == "session.seen") == (values[6:8] == ["pass", "in"])
+        assert (document.get("some.fact") == "session.opened") == (values[6:8] == ["pass", "in"])
 
 
 def test_events_of_windows_in_xml_and_from_evtx_files():

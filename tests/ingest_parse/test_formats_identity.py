@@ -196,13 +196,13 @@ UDP6 = "UDP,17,73,2001:db8::9,2001:db8:1::80,42970,443,73"
 @pytest.mark.parametrize(
     ("line", "expected", "transport"),
     [
-        (V4.format(act="pass", way="in", tail=TCP), "session.seen", "tcp"),
-        (V4.format(act="pass", way="in", tail=UDP), "session.seen", "udp"),
+        (V4.format(act="pass", way="in", tail=TCP), "session.opened", "tcp"),
+        (V4.format(act="pass", way="in", tail=UDP), "session.opened", "udp"),
         (V4.format(act="pass", way="out", tail=TCP), None, "tcp"),
         (V4.format(act="block", way="in", tail=TCP), None, "tcp"),
         (V4.format(act="reject", way="in", tail=TCP), None, "tcp"),
         (V4.format(act="pass", way="in", tail=ICMP), None, "icmp"),
-        (V6.format(act="pass", way="in", tail=UDP6), "session.seen", "udp"),
+        (V6.format(act="pass", way="in", tail=UDP6), "session.opened", "udp"),
         (V6.format(act="block", way="in", tail=UDP6), None, "udp"),
     ],
 )

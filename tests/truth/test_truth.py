@@ -51,8 +51,8 @@ def _plain(answer: dict[str, Any]) -> tuple[Any, ...]:
 
 
 def test_nobody_is_named_wrongly_and_whoever_can_be_known_is_named(tmp_path: Path) -> None:
-    town = play(SEED, 3, 60)
-    asked = Draw(town, SEED).questions(400)
+    town = play(SEED, 2, 40)
+    asked = Draw(town, SEED).questions(160)
     product = Product(tmp_path)
     product.declare(town)
     product.take(town)
@@ -62,8 +62,8 @@ def test_nobody_is_named_wrongly_and_whoever_can_be_known_is_named(tmp_path: Pat
 
 
 def test_the_order_of_sources_and_lines_changes_no_answer(tmp_path: Path) -> None:
-    town = play(SEED + 1, 3, 24)
-    asked = Draw(town, SEED).questions(150)
+    town = play(SEED + 1, 2, 16)
+    asked = Draw(town, SEED).questions(50)
     answers = []
     for turn, shuffle in enumerate((None, Random(SEED))):
         product = Product(tmp_path / str(turn))

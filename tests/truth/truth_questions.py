@@ -82,16 +82,25 @@ class Asker:
 
     # --- what can be known -------------------------------------------------------------------------------------
 
+    @staticmethod
+    def _unnamed(conn: Conn) -> list[str] | None:
+        """Return why nothing can name the person; empty where the register names him; None where logins decide."""
+        mode = conn.presence.mode
+        if mode == "static":
+            named = conn.person is not None and conn.person.kind != "host"
+            return [] if named else ["identity: a host without a person"]
+        if conn.rider is not None or "rides" in conn.tags:
+            return ["proxy: one connection for two clients"]
+        if conn.person is None or conn.presence.source is None or mode == "multi":
+            return [f"identity: {mode}"]
+        return None
+
     def proven(self, conn: Conn) -> tuple[bool, list[str]]:
         """Return whether kept lines alone bind the inner address to the person at the opening, and if not, why."""
         presence, book = conn.presence, self.town.book
-        if presence.mode == "static":
-            named = conn.person is not None and conn.person.kind != "host"
-            return named, [] if named else ["identity: a host without a person"]
-        if conn.rider is not None or "rides" in conn.tags:
-            return False, ["proxy: one connection for two clients"]
-        if conn.person is None or presence.source is None or presence.mode == "multi":
-            return False, [f"identity: {presence.mode}"]
+        unnamed = self._unnamed(conn)
+        if unnamed is not None or presence.source is None:
+            return not unnamed, unnamed or []
         at = conn.opened if conn.client is None else conn.client[0]
         specs = book.specs
         margin = MARGIN + specs[conn.nat].error_ms + specs[presence.source].error_ms
@@ -150,6 +159,10 @@ class Asker:
         if found and found[0].nat == "fw-kultur":
             last = max((c.opened for c in found if c.lines[0][1].kept and c.opened < start - MINUTE), default=0)
             found = [c for c in found if c.opened >= last]
+        if q.public_ip == PUBLIC["rt-kutuphane"]:  # where the first packet has no NAT part, the start is unknown too
+            later = self.town.keys.around((q.public_ip, q.public_port, q.transport), start, start + LONGEST)
+            late = [c for c in later if "first_packet_without_nat" in c.tags]
+            found += [c for c in late if q.target_ip is None or c.target_ip == q.target_ip]
         return [c for c in found if not c.unseen and (c.nat == "rt-kutuphane" or not c.whole)]
 
     def _by_target(self, q: Question, start: int, end: int) -> list[Conn]:

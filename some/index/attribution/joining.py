@@ -87,6 +87,7 @@ _LASTING: Final = frozenset({None, "tcp"})
 """What may stay open for long without a word; translations of others are dropped after minutes of silence."""
 _DATAGRAMS: Final = HOUR
 _MISSED: Final = 4
+_AGREEING: Final = ("public_ip", "public_port", "target_ip", "target_port", "transport", "mac")
 _IDLE: Final = HOUR // 2
 
 
@@ -98,7 +99,7 @@ class _Draft:
         self.start, self.end = fact.known_from, fact.known_to
         self.opens, self.closes = fact.opens, fact.closes
         self.longest = longest
-        self.pause = 0
+        self.pause = 0 if fact.closes else fact.known_to - fact.known_from
         self._stretch()
 
     def _stretch(self) -> None:
@@ -115,8 +116,10 @@ class _Draft:
 
     def takes(self, fact: Fact) -> bool:
         """Say whether `fact` (later or equal in order) tells of this connection."""
-        if not _agree(self.facts[-1], fact):
+        if not self._agrees(fact):
             return False
+        if fact.known_from > self.latest and fact.session is None and not self._shares_port(fact):
+            return False  # the same endpoints again, long after: another connection
         if fact.opens and self.opens and abs(fact.known_from - self.start) <= _SLACK:
             return True
         if self.closes:
@@ -124,6 +127,14 @@ class _Draft:
         if fact.opens:
             return not self.opens and fact.known_from <= self.start
         return fact.known_from - self.start <= self.longest
+
+    def _agrees(self, fact: Fact) -> bool:
+        """Say whether no two told values differ: numbers of sessions, and endpoints, come again."""
+        pairs = ((getattr(fact, name), self.told(name)) for name in _AGREEING)
+        return all(new is None or old is None or new == old for new, old in pairs)
+
+    def _shares_port(self, fact: Fact) -> bool:
+        return fact.public_port is not None and fact.public_port == self.told("public_port")
 
     def add(self, fact: Fact) -> None:
         """Take up a fact."""
@@ -166,7 +177,7 @@ def _drafts(facts: Iterable[Fact], longest: int) -> list[_Draft]:
                 continue
             if fact.opens:
                 for earlier in own:  # the same endpoints opened anew: what was open before is over
-                    if not earlier.closes and _agree(earlier.facts[-1], fact):
+                    if not earlier.closes:
                         earlier.latest = max(earlier.end, min(earlier.latest, fact.known_from))
             own.append(_Draft(fact, longest))
         drafts += own
@@ -194,13 +205,6 @@ def _key(fact: Fact) -> tuple[str, ...]:
 def _order(fact: Fact) -> tuple[object, ...]:
     """Order by time; of equal times the one that opens comes first, the one that closes last."""
     return (fact.known_from, not fact.opens, fact.closes, fact.known_to, fact.ref)
-
-
-def _agree(one: Fact, other: Fact) -> bool:
-    """Say whether the endpoints that both tell are the same: numbers of sessions come again after a restart."""
-    names = ("public_ip", "public_port", "target_ip", "target_port", "transport")
-    pairs = ((getattr(one, name), getattr(other, name)) for name in names)
-    return all(a is None or b is None or a == b for a, b in pairs)
 
 
 def _cut(drafts: Sequence[_Draft], exclusive: Collection[str]) -> None:

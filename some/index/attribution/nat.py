@@ -122,8 +122,8 @@ class Translations:
             (one.site, one.inner_ip, one.inner_port)
             for one in made
             if (one.held.estimated or not one.opening_known)
-            and one.held.earliest - one.held.error <= end
-            and one.held.latest + one.held.error >= start
+            and one.held.earliest - _doubt(one) <= end
+            and one.held.latest + _doubt(one) >= start
         }
         if not lacking:
             return made
@@ -201,7 +201,7 @@ def _used(made: Sequence[Connection], question: Question, start: int, end: int) 
 def overlaps(connection: Connection, start: int, end: int) -> bool | None:
     """Say whether the connection was open between `start` and `end`: True by what is attested, False as estimated."""
     held = connection.held
-    error = held.error + held.rounding
+    error = _doubt(connection)
     if held.start - error <= end and held.end + error >= start:
         return True
     return False if held.earliest - error <= end and held.latest + error >= start else None
@@ -215,6 +215,10 @@ def has_port(connection: Connection, port: int | None) -> bool:
         return connection.public_port == port
     first, last = connection.port_first, connection.port_last
     return first is not None and last is not None and first <= port <= last
+
+
+def _doubt(one: Connection) -> int:
+    return one.held.error + one.held.rounding
 
 
 def _tells_side(one: Connection) -> bool:

@@ -7,6 +7,7 @@ build       documents to facts, a table at a time
 columns     facts as Arrow tables, and back
 shapes      how files of facts are ordered and written
 stored      what one flush attests, on its way into files; minutes; speakers
+spoken      who spoke when, out of the files of minutes
 embedded    the store of the embedded index
 memory      the store that says what is right: a list
 """

@@ -10,6 +10,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
+import pyarrow as pa
+
 from ingest.fact_words import FactWord
 from some.errors import Unavailable
 from some.index.catalogue import reading
@@ -17,6 +19,7 @@ from some.index.facts.columns import MINUTES, SCHEMAS, facts_of
 from some.index.facts.fact import Fact, Layer, Minute, Span, Speaker
 from some.index.facts.memory import MINUTE_US
 from some.index.facts.shapes import class_of
+from some.index.facts.spoken import SpokenFiles, minutes_of_rows
 from some.index.fields import POSITION, SEGMENT
 from some.index.query.sql import quoted
 from some.index.steady import steadily
@@ -26,6 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    from some.index.catalogue import StoredFile
     from some.index.scan import Scan
 
 _SELECT: Final = {
@@ -80,6 +84,7 @@ class EmbeddedFacts:
         self._ledger = ledger
         self._folder = folder
         self._scan = scan
+        self._spoken = SpokenFiles(folder)
 
     def public_side(
         self,
@@ -154,19 +159,19 @@ class EmbeddedFacts:
     def minutes(self, source: str, span: Span) -> Sequence[Minute]:
         """See FactStore."""
         first, last = span.start // MINUTE_US, span.end // MINUTE_US
-        rows = self._rows(
-            MINUTES,
-            Span(first * MINUTE_US, (last + 1) * MINUTE_US - 1),
-            "SELECT minute, delay, min(first), max(last), sum(count)::BIGINT FROM documents "
-            "WHERE source = ? AND minute BETWEEN ? AND ? GROUP BY minute, delay ORDER BY minute, delay",
-            [source, first, last],
-        )[1]
-        made: dict[int, Minute] = {}
-        for minute, delay, begins, ends, count in rows:
-            held = made.get(minute, Minute(minute, begins, ends, 0, {}))
-            delays = held.delays if delay is None else {**held.delays, delay: count}
-            made[minute] = Minute(minute, min(held.first, begins), max(held.last, ends), held.count + count, delays)
-        return list(made.values())
+        whole = Span(first * MINUTE_US, (last + 1) * MINUTE_US - 1)
+
+        def answer() -> list[Minute]:
+            rows: list[tuple[int, int, int, int, int]] = []
+            for one in self._whole(MINUTES, whole):
+                try:
+                    rows += self._spoken.of(one.path, source).rows(first, last)
+                except (pa.ArrowException, OSError):
+                    self._scan.condemn(one)
+                    self._whole(MINUTES, whole)
+            return minutes_of_rows(rows)
+
+        return steadily(self._folder, self._ledger, self._scan, answer)
 
     def speakers(self) -> Sequence[Speaker]:
         """See FactStore."""
@@ -188,18 +193,25 @@ class EmbeddedFacts:
         self, table: str, span: Span, select: str, values: Sequence[Any]
     ) -> tuple[list[str], list[tuple[Any, ...]]]:
         def answer() -> tuple[list[str], list[tuple[Any, ...]]]:
-            with reading(self._folder, self._ledger) as catalogue:
-                held = catalogue.facts(class_of(table), span.start, span.end) if catalogue else []
+            held = self._whole(table, span)
             if not held:
                 return [], []
             found = self._scan.ask(held, select, values, alike=True)
-            damaged = self._scan.findings_in(held)
-            if damaged:
-                places = ", ".join(one.where for one in damaged)
-                msg = (
-                    f"files of facts are damaged ({places}), so the answer would not be whole; run `some index rebuild`"
-                )
-                raise Unavailable(msg)
+            self._refuse_damaged(held)
             return found
 
         return steadily(self._folder, self._ledger, self._scan, answer)
+
+    def _whole(self, table: str, span: Span) -> list[StoredFile]:
+        """Return the files that may tell of the span; raises Unavailable where one of them is known to be damaged."""
+        with reading(self._folder, self._ledger) as catalogue:
+            held = catalogue.facts(class_of(table), span.start, span.end) if catalogue else []
+        self._refuse_damaged(held)
+        return held
+
+    def _refuse_damaged(self, held: Sequence[StoredFile]) -> None:
+        damaged = self._scan.findings_in(held)
+        if damaged:
+            places = ", ".join(one.where for one in damaged)
+            msg = f"files of facts are damaged ({places}), so the answer would not be whole; run `some index rebuild`"
+            raise Unavailable(msg)

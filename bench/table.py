@@ -1,6 +1,7 @@
 """The table of docs/benchmarks.md: real processes, one sender on the same machine, everything in one run.
 
     python bench/table.py [--lines 2000000] [--flat 10000000] [--rounds 3] [--udp-seconds 30]
+                          [--sessions 100000000] [--events 10000000]
 
 Rates are records a second of wall time from the first byte sent until the thing measured is done. Ratios compare runs
 of the same minute, interleaved. Needs gcc for the sender (else Python's), and rsyslogd for the comparison.
@@ -219,12 +220,30 @@ def main() -> None:
     parser.add_argument("--flat", type=int, default=10_000_000)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--udp-seconds", type=int, default=30)
+    parser.add_argument("--sessions", type=int, default=100_000_000, help="a tenth of them on Elasticsearch; 0: none")
+    parser.add_argument("--events", type=int, default=10_000_000, help="a fifth of them on Elasticsearch; 0: none")
     asked = parser.parse_args()
     place = Path(tempfile.mkdtemp(prefix="some-bench-"))
     try:
         measure(place, asked)
     finally:
         shutil.rmtree(place, ignore_errors=True)
+    answers(asked)
+
+
+def answers(asked: argparse.Namespace) -> None:
+    """Run what measures questions, each in a process of its own, so that nothing is warm."""
+    runs: list[list[str]] = []
+    if asked.sessions:
+        runs.append(["bench_attribution.py", "--sessions", str(asked.sessions)])
+        runs.append(["bench_elastic.py", "--only", "sessions", "--sessions", str(asked.sessions // 10)])
+    if asked.events:
+        share = str(asked.events // 5)
+        runs.append(["bench_elastic.py", "--only", "events", "--events", str(asked.events), "--elastic-events", share])
+    for script, *arguments in runs:
+        print(f"\n{' '.join([script, *arguments])}\n", flush=True)
+        command = [sys.executable, str(ROOT / "bench" / script), *arguments]
+        subprocess.run(command, env=os.environ | {"PYTHONPATH": str(ROOT)}, cwd=ROOT, check=False)
 
 
 def measure(place: Path, asked: argparse.Namespace) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -10,6 +12,8 @@ from elastic_server import Distribution, ElasticServer, StandingServer, distribu
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "index"))  # the archive in memory, and what stores of facts answer
 
 STANDING = os.environ.get("SOME_TEST_ES_URL")
 FOUND = distributions()

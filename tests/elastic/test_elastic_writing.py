@@ -11,7 +11,7 @@ from elastic_stub import Stub
 from hypothesis import given
 from hypothesis import strategies as st
 
-from some.errors import Unavailable
+from some.errors import NotPermitted, Unavailable
 from some.index.elastic.documents import Action
 from some.index.elastic.transport import ElasticSettings, connect
 from some.index.elastic.writing import Writer, bulks, bury
@@ -135,7 +135,8 @@ def test_a_document_that_cannot_be_mapped_blocks_no_other_and_is_told_without_it
 )
 def test_trouble_of_the_server_is_never_the_documents_fault(status, kind, reason, told):
     server = Server(lambda *_: (status, kind, reason))
-    with pytest.raises(Unavailable, match=told.replace("[", r"\[")):
+    expected = NotPermitted if kind == "security_exception" else Unavailable
+    with pytest.raises(expected, match=told.replace("[", r"\[")):
         write(server, [action(1), action(2)])
 
 

@@ -65,7 +65,7 @@ def test_a_session_has_the_ends_that_it_tells():
     assert made == Fact(
         layer=Layer.NAT, word=FactWord.SESSION, ref=RecordRef("deneme1", 7, 100), source="fw1", site="merkez",
         known_from=AT - 7 * SECOND, known_to=AT, opens=True, closes=True, received=AT + 5, whole_seconds=True,
-        device="FG1", session="FG1/root/77", inner_ip="10.0.0.7", inner_port=5000, public_ip="203.0.113.5",
+        device="FG1", session="/".join(("FG1", "root", "77")), inner_ip="10.0.0.7", inner_port=5000, public_ip="203.0.113.5",
         public_port=40_000, target_ip="198.51.100.1", target_port=443, transport="tcp", mac="00-00-5E-00-53-23",
         person="DOM\\AYŞE",
     )  # fmt: skip

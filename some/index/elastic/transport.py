@@ -37,6 +37,9 @@ _WRITTEN = "compatible-with="
 _MEDIA_FAULT = "media_type_header_exception"
 _BAD_REQUEST, _UNKNOWN_USER, _FORBIDDEN, _NOT_FOUND, _NOT_ALLOWED = 400, 401, 403, 404, 405
 _TOO_LARGE, _TOO_MANY, _SERVER = 413, 429, 500
+_NO_CLUSTER = "_na_"
+"""What a node says that has started and not yet read its own state: no identity to compare a cursor with."""
+
 _PREFIX = re.compile(r"[a-z][a-z0-9]{0,31}")
 _PRIVILEGE = re.compile(r"action \[([^\]]{1,120})\]")
 
@@ -160,7 +163,10 @@ class Client:
     def cluster(self) -> str:
         """Return the identity of the cluster: another one has other documents, whatever its address."""
         answer = self.request("GET", "/_cluster/state/version", params={"filter_path": "cluster_uuid"})
-        return str(answer["cluster_uuid"])
+        found = str(answer["cluster_uuid"])
+        if found == _NO_CLUSTER:
+            raise Unavailable("Elasticsearch is still starting: it does not know its cluster yet")
+        return found
 
     def request(
         self,
@@ -300,5 +306,5 @@ def privilege(reason: str) -> str:
 
 
 def blocks(reason: str) -> str:
-    """Return the names of the blocks in the sentence of a cluster block exception."""
-    return "; ".join(re.findall(r"\[([A-Z_]+/[0-9]+/[^\]]{1,120})\]", reason)) or "a block"
+    """Return the names of the blocks in the sentence of a cluster block exception, without its advice to read on."""
+    return "; ".join(re.findall(r"\[([A-Z_]+/[0-9]+/[^\];]{1,160})", reason)) or "a block"

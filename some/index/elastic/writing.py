@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 from some.diagnostics import named
-from some.errors import Unavailable
+from some.errors import NotPermitted, Unavailable
 from some.index.elastic.transport import Refused, blocks, privilege
 
 if TYPE_CHECKING:
@@ -169,7 +169,7 @@ class Writer:
                 again.append(action)
                 troubles[f"{kind} {blocks(reason) if kind == 'cluster_block_exception' else ''}".strip()] += 1
             elif status in {401, _FORBIDDEN}:
-                raise Unavailable(f"Elasticsearch does not permit writing to {action.index}: {privilege(reason)}")
+                raise NotPermitted(f"Elasticsearch does not permit writing to {action.index}: {privilege(reason)}")
             elif status == _MISSING or kind in _NOT_ITS_FAULT:
                 raise Unavailable(f"Elasticsearch does not make the index {action.index}: {kind}: {reason}")
             else:

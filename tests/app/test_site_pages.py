@@ -10,15 +10,20 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import pytest
+import sqlalchemy as sa
 from starlette.testclient import TestClient
+from test_asking import DHCP, FIREWALL, RADIUS, SOURCES
 
+from some import audit
 from some.app import serving, wiring, working
 from some.app.site import Site, open_site
-from some.record import RecordBlock, RecordClass
+from some.record import RecordBlock, RecordClass, escape
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+    from some.database import Database
 
 PASSWORD = "dört kelimelik uzun parola"
 LINE = (
@@ -51,6 +56,12 @@ def keep(site: Site, *lines: bytes) -> None:
     with wiring.open_sink(site) as sink:
         sink.submit(block).result(60)
     wiring.catch_up(site, 60)
+
+
+def entries(database: Database) -> list[audit.AuditEntry]:
+    """Return the audit entries in order."""
+    with database.reading() as session:
+        return list(session.scalars(sa.select(audit.AuditEntry).order_by(audit.AuditEntry.id)))
 
 
 def set_up(site: Site, browser: TestClient) -> None:
@@ -130,3 +141,43 @@ def test_metrics_and_readiness_speak_of_the_parts(site: Site, browser: TestClien
     assert b"some_index_documents" in serving.metrics(site)
     assert browser.get("/live").status_code == 200
     assert browser.get("/ready").json()["parts"] == {"state": True, "archive": False}
+
+
+def test_who_it_was_is_asked_answered_and_handed_over_on_the_pages(site: Site, browser: TestClient) -> None:
+    set_up(site, browser)
+    (site.folder / "config" / "sources.yaml").write_text(SOURCES, encoding="utf-8")
+    for at, (source, record_class, raw) in enumerate(
+        [("fw", "access", line) for line in FIREWALL.splitlines()]
+        + [("dhcp", "address", DHCP.strip()), ("radius", "identity", RADIUS.split(b"\n\n", maxsplit=1)[0])]
+    ):
+        block = RecordBlock(
+            datetime.now(UTC), source, f"import:{at}", RecordClass(record_class), escape(raw) + b"\n", 1
+        )
+        with wiring.open_sink(site) as sink:
+            sink.submit(block).result(60)
+    wiring.catch_up(site, 60)
+    form = {
+        "public_ip": "198.51.100.10", "public_port": "40113", "protocol": "tcp", "at": "20.11.2026 13:13:20",
+        "request_no": "2026/4127 CBS", "purpose": "Soruşturma",
+    }  # fmt: skip
+
+    page = browser.post("/kim-kullandi", data=form, follow_redirects=True)
+    assert page.status_code == 200
+    assert "ayse.igdir" in page.text
+    assert "RADIUS (802.1X) ile oturum açmıştı" in page.text
+    number = re.search(r"SRG-\d{4}-\d{4}", page.text)
+    assert number
+    made = browser.post(f"/kim-kullandi/{number[0]}/paket")
+    names = zipfile.ZipFile(io.BytesIO(made.content)).namelist()
+    assert {name.split("/")[1] for name in names} == {"SHA256SUMS", "cevap.docx", "cevap.json", "cevap.pdf", "deliller"}
+    again = browser.get(f"/kim-kullandi?soru={number[0]}").text
+    package = re.search(r"CVP-\d{4}-\d{4}", again)
+    assert package
+    assert browser.get(f"/kim-kullandi/paket/{package[0]}").content == made.content
+    assert "Paket sağlam" in browser.post(f"/kim-kullandi/{number[0]}/paket/{package[0]}/dogrula").text
+    with wiring.database(site) as database:
+        kinds = [one.kind for one in entries(database)]
+    assert [kind for kind in kinds if kind.startswith(("attribution", "reply"))] == [
+        "attribution.asked", "attribution.read", "reply.made", "reply.finished", "attribution.read", "reply.taken",
+        "attribution.read",
+    ]  # fmt: skip

@@ -204,8 +204,8 @@ class Logins:
         return [
             one
             for name in sorted(people)
-            for one in self._store.of_person(span, person=name)
-            if one.layer is Layer.IDENTITY and (one.source, one.session) in sessions
+            for one in self._store.of_person(span, person=name, layer=Layer.IDENTITY)
+            if (one.source, one.session) in sessions
         ]
 
 

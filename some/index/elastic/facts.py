@@ -173,9 +173,11 @@ class ElasticFacts:
         wanted = [_any([*held, _is("word", FactWord.RESTART.value)])] if held else []
         return self._found(span, (Layer.IDENTITY,), [_at(site), *wanted])
 
-    def of_person(self, span: Span, *, person: str) -> Sequence[Fact]:
+    def of_person(self, span: Span, *, person: str, layer: Layer | None = None) -> Sequence[Fact]:
         """See FactStore."""
-        return self._found(span, (Layer.NAT, Layer.IDENTITY), [_is("person_key", person)])
+        return self._found(
+            span, (Layer.NAT, Layer.IDENTITY) if layer is None else (layer,), [_is("person_key", person)]
+        )
 
     def minutes(self, source: str, span: Span) -> Sequence[Minute]:
         """See FactStore. Counted in the documents; records of our own making say nothing of a source."""

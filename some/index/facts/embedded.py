@@ -149,11 +149,12 @@ class EmbeddedFacts:
         where.held_by(address, mac, also=f"word = '{FactWord.RESTART}'")
         return self._facts(Layer.IDENTITY, span, where)
 
-    def of_person(self, span: Span, *, person: str) -> Sequence[Fact]:
+    def of_person(self, span: Span, *, person: str, layer: Layer | None = None) -> Sequence[Fact]:
         """See FactStore."""
         where = _Where()
         where.add("person_key = ?", person)
-        found = [*self._facts(Layer.NAT, span, where), *self._facts(Layer.IDENTITY, span, where)]
+        layers = (Layer.NAT, Layer.IDENTITY) if layer is None else (layer,)
+        found = [fact for one in layers for fact in self._facts(one, span, where)]
         return sorted(found, key=lambda one: (one.known_from, one.ref))
 
     def minutes(self, source: str, span: Span) -> Sequence[Minute]:

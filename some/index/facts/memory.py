@@ -82,11 +82,11 @@ class MemoryFacts:
             lambda one: one.site == site and (one.word == "restart" or _held_by(one, address, mac)),
         )
 
-    def of_person(self, span: Span, *, person: str) -> Sequence[Fact]:
+    def of_person(self, span: Span, *, person: str, layer: Layer | None = None) -> Sequence[Fact]:
         """See FactStore."""
         return self._found(
             span,
-            {Layer.NAT, Layer.IDENTITY},
+            {Layer.NAT, Layer.IDENTITY} if layer is None else {layer},
             lambda one: one.person is not None and normalised(one.person) == person,
         )
 

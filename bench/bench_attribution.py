@@ -156,7 +156,7 @@ def sessions(day: int, count: int) -> pa.Table:
             "opens": _all(True, count),
             "closes": _all(True, count),
             "received": pc.add(end, pc.add(50_000, dice.below(200_000))),
-            "session": pc.binary_join_element_wise("FGT-MERKEZ/root/", place.cast(pa.string()), ""),
+            "session": pc.binary_join_element_wise("FGT-MERKEZ/ana/", place.cast(pa.string()), ""),
             "inner_ip": _PACKED["inner"].take(dice.below(ADDRESSES)),
             "inner_port": pc.add(dice.below(64_000), 1_024),
             "public_ip": _PACKED["public"].take(dice.below(len(PUBLIC))),

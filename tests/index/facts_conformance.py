@@ -138,7 +138,11 @@ def questions(draw) -> tuple[str, tuple, dict]:
             asked["mac"] = draw(st.sampled_from(_MACS))
         return name, (span,), asked
     if name == "of_person":
-        return name, (span,), {"person": draw(st.sampled_from(_KEYS))}
+        asked = {
+            "person": draw(st.sampled_from(_KEYS)),
+            "layer": draw(st.sampled_from([None, Layer.NAT, Layer.IDENTITY])),
+        }
+        return name, (span,), asked
     return (
         (name, (draw(st.sampled_from(["fw1", "radius", "silent"])), span), {}) if name == "minutes" else (name, (), {})
     )

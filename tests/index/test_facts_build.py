@@ -59,13 +59,13 @@ def test_a_session_has_the_ends_that_it_tells():
     made = one(
         some__fact="session", event__start=AT - 7 * SECOND, event__end=AT, source__ip="10.0.0.7", source__port=5000,
         source__nat__ip="203.0.113.5", source__nat__port=40_000, destination__ip="198.51.100.1", destination__port=443,
-        network__transport="tcp", source__mac="00-00-5E-00-53-23", some__session__id="77", some__vdom="root",
+        network__transport="tcp", source__mac="00-00-5E-00-53-23", some__session__id="77", some__vdom="ana",
         observer__serial_number="FG1", observer__hostname="fw", user__name="DOM\\AYŞE",
     )  # fmt: skip
     assert made == Fact(
         layer=Layer.NAT, word=FactWord.SESSION, ref=RecordRef("deneme1", 7, 100), source="fw1", site="merkez",
         known_from=AT - 7 * SECOND, known_to=AT, opens=True, closes=True, received=AT + 5, whole_seconds=True,
-        device="FG1", session="/".join(("FG1", "root", "77")), inner_ip="10.0.0.7", inner_port=5000, public_ip="203.0.113.5",
+        device="FG1", session="FG1/ana/77", inner_ip="10.0.0.7", inner_port=5000, public_ip="203.0.113.5",
         public_port=40_000, target_ip="198.51.100.1", target_port=443, transport="tcp", mac="00-00-5E-00-53-23",
         person="DOM\\AYŞE",
     )  # fmt: skip

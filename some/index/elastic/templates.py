@@ -110,7 +110,12 @@ def index_settings(settings: ElasticSettings, order: tuple[str, ...]) -> dict[st
     return {
         "index": {
             "mode": "logsdb",
-            "mapping": {"source": {"mode": "stored"}, "total_fields": {"limit": 2 * len(FIELDS) + 100}},
+            "mapping": {
+                "source": {"mode": "stored"},
+                "total_fields": {"limit": 2 * len(FIELDS) + 100},
+                # logsdb would leave out of the index what does not fit its field, and tell nobody
+                "ignore_malformed": False,
+            },
             "sort": {"field": list(order), "order": ["desc"] * len(order)},
             "number_of_shards": settings.shards,
             "number_of_replicas": settings.replicas,

@@ -162,7 +162,10 @@ class FactStore(Protocol):
         ...
 
     def of_person(self, span: Span, *, person: str, layer: Layer | None = None) -> Sequence[Fact]:
-        """Return NAT and identity facts that name this person (or those of one layer), at any site; `person` is normalised (`persons.py`)."""
+        """Return NAT and identity facts (or those of one layer) that name this person, at any site.
+
+        `person` is normalised (`persons.py`).
+        """
         ...
 
     def minutes(self, source: str, span: Span) -> Sequence[Minute]:

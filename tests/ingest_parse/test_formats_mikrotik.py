@@ -38,7 +38,7 @@ WHOLE = ("10.20.30.41", 51022, "198.51.100.10", 40112, "203.0.113.80", 443)
         ("new,snat", OUT_NAT, "session.opened", WHOLE, True),
         ("established,snat", OUT_NAT, "session.seen", WHOLE, True),
         ("established,snat", BACK_NAT, "session.seen", WHOLE, False),
-        ("new", OUT, "session.seen", ("10.20.30.41", 51022, None, None, "203.0.113.80", 443), True),
+        ("new", OUT, "session.opened", ("10.20.30.41", 51022, None, None, "203.0.113.80", 443), True),
         (
             "new,dnat",
             "203.0.113.9:5248->198.51.100.20:443, NAT 203.0.113.9:5248->(198.51.100.20:443->10.0.1.50:8443)",
@@ -49,7 +49,7 @@ WHOLE = ("10.20.30.41", 51022, "198.51.100.10", 40112, "203.0.113.80", 443)
         (
             "new",
             "[2001:db8::1]:51022->[2001:db8:1::2]:443",
-            "session.seen",
+            "session.opened",
             ("2001:db8::1", 51022, None, None, "2001:db8:1::2", 443),
             True,
         ),

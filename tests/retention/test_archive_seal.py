@@ -489,7 +489,7 @@ def test_the_seal_timer_does_not_seal_early():
 
 def test_a_segment_rolled_after_the_rotation_waits_for_the_next_seal(site):
     """What a seal covers ends at its closing time."""
-    entered, go_on = threading.Event(), threading.Event()
+    entered, go_on, chosen = threading.Event(), threading.Event(), threading.Event()
 
     class Slow(Disk):
         def write_staged(self, path, mode, fill):
@@ -500,10 +500,18 @@ def test_a_segment_rolled_after_the_rotation_waits_for_the_next_seal(site):
 
     with site.open(disk=Slow(), options=SMALL) as archive:
         site.append(archive, "önce")
+        close_below = archive._cuts.close_below
+
+        def noted(boundary):
+            chosen.set()  # the seal knows what it covers: a turn that this test orders itself changes it no more
+            return close_below(boundary)
+
+        archive._cuts.close_below = noted
         made = []
         sealing = threading.Thread(target=lambda: made.append(archive.seal()))
         sealing.start()
         assert entered.wait(30)
+        assert chosen.wait(30)
         assert site.append(archive, "sonra").first.segment == 2
         archive.rotate()
         go_on.set()

@@ -39,7 +39,7 @@ from some.index.catalogue import Catalogue
 from some.index.embedded import Embedded
 from some.index.facts.columns import MINUTES, SCHEMAS
 from some.index.facts.fact import Layer
-from some.index.facts.shapes import PILE_HOURS, class_of
+from some.index.facts.shapes import class_of, of_class
 from some.index.facts.stored import minutes_of, speakers_of
 from some.index.fields import POSITION, SEGMENT, TIME
 from some.index.storage import pack_ip
@@ -291,20 +291,31 @@ def write(folder: Path, total: int) -> dict[str, list[StoredFile]]:
     catalogue = Catalogue.open_for_writing(folder, LEDGER)
     written: dict[str, list[StoredFile]] = {}
 
-    def one_day(day: int) -> tuple[list[StoredFile], set[Any]]:
-        held = day_of(day, total // DAYS)
-        tables = [*held.items(), (MINUTES, minutes(held))]
-        pile = (START // DAY + day) * PILE_HOURS
-        made = [files.write_one(folder, disk, (class_of(name), pile), one, 1) for name, one in tables]
-        return made, {one for layer, table in held.items() for one in speakers_of(layer, table)}
+    def keep(name: str, pile: int, table: pa.Table) -> None:
+        made = files.write_one(folder, disk, (class_of(name), pile), table, 1)
+        with catalogue.transaction():
+            catalogue.add([made])
+            if name in SCHEMAS and name != MINUTES:
+                catalogue.heard(speakers_of(Layer(name), table))
+        written.setdefault(made.record_class, []).append(made)
 
-    with ThreadPoolExecutor(2) as pool:
-        for made, spoke in pool.map(one_day, range(DAYS)):
-            with catalogue.transaction():
-                catalogue.add(made)
-                catalogue.heard(spoke)
-            for one in made:
-                written.setdefault(one.record_class, []).append(one)
+    def one_day(day: int) -> dict[str, pa.Table]:
+        held = day_of(day, total // DAYS)
+        return {**held, MINUTES: minutes(held)}
+
+    piles: dict[tuple[str, int], list[pa.Table]] = {}
+    with ThreadPoolExecutor(1) as pool:
+        ahead = pool.submit(one_day, 0)
+        for day in range(DAYS):
+            tables = ahead.result()
+            ahead = pool.submit(one_day, min(day + 1, DAYS - 1))
+            for name, table in tables.items():
+                pile = of_class(class_of(name)).pile(START + day * DAY)
+                piles.setdefault((name, pile), []).append(table)
+                for over in [key for key in piles if key[0] == name and key[1] < pile]:
+                    keep(*over, pa.concat_tables(piles.pop(over)))
+    for over, tables_of in piles.items():
+        keep(*over, pa.concat_tables(tables_of))
     catalogue.close()
     return written
 

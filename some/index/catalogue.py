@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Self
 from some.errors import Unavailable
 from some.index.engine import IndexFinding
 from some.index.facts.fact import VERSION, Layer, Speaker
-from some.index.facts.shapes import PILE_HOURS
+from some.index.facts.shapes import pile_hours
 from some.record import Cursor
 
 if TYPE_CHECKING:
@@ -279,16 +279,18 @@ class Catalogue:
     def scattered(self, before_hour: int, below_rows: int, below_facts: int) -> list[tuple[str, int]]:
         """Return (class, hour) of piles that get no more records and still have several files of few rows.
 
-        A pile of documents is over with its hour, one of facts with its day; few is fewer than `below_rows` documents
-        or `below_facts` facts.
+        A pile of documents is over with its hour, one of facts with its day or month; few is fewer than `below_rows`
+        documents or `below_facts` facts.
         """
+        hours = pile_hours()
         with _faults():
-            return self._db.execute(
-                "SELECT class, hour FROM file WHERE CASE WHEN class NOT GLOB 'fact-*' "
-                "THEN hour < :hour AND rows < :rows ELSE hour + :day <= :hour AND rows < :facts END "
+            found = self._db.execute(
+                "SELECT class, hour FROM file "
+                "WHERE hour < ? AND rows < CASE WHEN class NOT GLOB 'fact-*' THEN ? ELSE ? END "
                 "GROUP BY class, hour HAVING count(*) > 1 ORDER BY hour, class",
-                {"hour": before_hour, "rows": below_rows, "facts": below_facts, "day": PILE_HOURS},
+                (before_hour, below_rows, below_facts),
             ).fetchall()
+        return [(name, hour) for name, hour in found if hour + hours.get(name, 1) <= before_hour]
 
     def pile(self, record_class: str, hour: int, level: int | None = None) -> list[StoredFile]:
         """Return the files of a class and hour (and level), lowest records first."""

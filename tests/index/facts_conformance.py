@@ -33,7 +33,7 @@ _TARGETS = ["198.51.100.1", "198.51.100.2"]
 _MACS = ["00-00-5E-00-53-01", "00-00-5E-00-53-02"]
 _PERSONS = ["ayse", "AYŞE", "DOM\\ayşe", "ayşe@example.org", "0532 000 00 00", "+905320000000", "00:00:5e:00:53:01"]
 _KEYS = ["ayse", "ayşe", "+905320000000", "nobody"]
-_METHODS = ("public_side", "tellers", "inner_side", "leases", "identities", "of_person", "minutes", "speakers")
+_METHODS = ("public_side", "tellers", "inner_side", "leases", "identities", "of_persons", "minutes", "speakers")
 _SITES = ["merkez", "şube", None]
 _PORTS = [1024, 1025, 2048, 65_535]
 _MOMENTS = st.integers(0, 40).map(lambda step: ORIGIN + step * 30_000_000)
@@ -133,13 +133,13 @@ def questions(draw) -> tuple[str, tuple, dict]:
         by = draw(st.sampled_from(["address", "mac", "both"]))
         asked = {"site": site}
         if by != "mac":
-            asked["address"] = draw(st.sampled_from(_INNER))
+            asked["addresses"] = draw(st.lists(st.sampled_from(_INNER), max_size=3, unique=True))
         if by != "address":
-            asked["mac"] = draw(st.sampled_from(_MACS))
+            asked["macs"] = draw(st.lists(st.sampled_from(_MACS), max_size=2, unique=True))
         return name, (span,), asked
-    if name == "of_person":
+    if name == "of_persons":
         asked = {
-            "person": draw(st.sampled_from(_KEYS)),
+            "persons": draw(st.lists(st.sampled_from(_KEYS), max_size=3, unique=True)),
             "layer": draw(st.sampled_from([None, Layer.NAT, Layer.IDENTITY])),
         }
         return name, (span,), asked
@@ -148,11 +148,13 @@ def questions(draw) -> tuple[str, tuple, dict]:
     )
 
 
-def compare(store: FactStore, plain: MemoryFacts, asked: list[tuple[str, tuple, dict]]) -> None:
+def compare(
+    store: FactStore, plain: MemoryFacts, asked: list[tuple[str, tuple, dict]], *, unordered: bool = False
+) -> None:
     """Assert that `store` answers as the plain store does."""
     for name, arguments, keys in asked:
         found = list(getattr(store, name)(*arguments, **keys))
         right = list(getattr(plain, name)(*arguments, **keys))
-        if name == "speakers":
+        if name == "speakers" or unordered:
             found, right = sorted(found, key=repr), sorted(right, key=repr)
         assert found == right, (name, arguments, keys)

@@ -21,6 +21,7 @@ from some.index.catalogue import Catalogue
 from some.index.facts.columns import MINUTES, SCHEMAS, table_of
 from some.index.facts.embedded import EmbeddedFacts
 from some.index.facts.fact import Fact, Layer, Span
+from some.index.facts.kept import KeptFacts
 from some.index.facts.memory import MemoryFacts
 from some.index.facts.shapes import class_of
 from some.index.facts.stored import write_facts
@@ -148,3 +149,27 @@ def test_rows_of_a_merged_file_are_in_the_order_of_their_key(tmp_path):
     assert [tuple(row.values()) for row in rows] == sorted(tuple(row.values()) for row in rows)
     assert (one.first_us, one.last_us) == (ORIGIN, ORIGIN + 299 + 1_000_000)
     assert not list(tmp_path.glob("access/*"))
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@given(attested(), spoken(), st.lists(questions(), min_size=15, max_size=60))
+def test_what_is_kept_is_what_the_store_says(facts, minutes, asked):
+    plain = MemoryFacts(facts, minutes)
+
+    facts_conformance.compare(KeptFacts(plain), plain, asked, unordered=True)
+
+
+def test_a_device_that_is_asked_for_again_is_read_once_more_and_then_kept():
+    class Counting(MemoryFacts):
+        calls = 0
+
+        def identities(self, *arguments, **keys):
+            self.calls += 1
+            return super().identities(*arguments, **keys)
+
+    store = Counting([])
+    kept = KeptFacts(store)
+    for start in (0, 5, 8, 2):
+        kept.identities(Span(start, start + 10), site=None, addresses=["10.0.0.1"])
+
+    assert store.calls == 2

@@ -30,6 +30,7 @@ from some.index.attribution.silence import Silence
 from some.index.attribution.speech import Speech
 from some.index.attribution.whereabouts import Traces
 from some.index.attribution.window import SECOND
+from some.index.facts.kept import KeptFacts
 from some.index.facts.persons import Kind
 from some.wording import marked
 
@@ -76,6 +77,7 @@ class Attribution:
     def __init__(self, store: FactStore, declared: Sources, options: AttributionOptions | None = None) -> None:
         """Answer with what `store` holds and what is `declared`."""
         chosen = AttributionOptions() if options is None else options
+        store = KeptFacts(store)
         speech = Speech(store)
         self._store: Final = store
         self._clocks: Final = Clocks(speech, declared, round(chosen.unknown_clock_s * SECOND))

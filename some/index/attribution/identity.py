@@ -59,9 +59,10 @@ class Logins:
     def stays(self, place: Place) -> list[Stay]:
         """Return every stay at the address, and on the devices that may have held it, around the moment."""
         span = Span(place.moment.at - self._longest, place.moment.at + self._longest)
-        facts = list(self._store.identities(span, site=place.site, address=place.address))
-        for mac in sorted({*place.devices, *(one.mac for one in facts if one.mac is not None)}):
-            facts += self._store.identities(span, site=place.site, mac=mac)
+        facts = list(self._store.identities(span, site=place.site, addresses=(place.address,)))
+        macs = {*place.devices, *(one.mac for one in facts if one.mac is not None)}
+        if macs:
+            facts += self._store.identities(span, site=place.site, macs=macs)
         facts += self._elsewhere(place)
         facts += self._sign_outs(facts, span)
         return stays(facts, self._clocks, self._longest, several=place.several)
@@ -70,6 +71,12 @@ class Logins:
         """Return what `known` stays claim about the place."""
         found: list[Claim] = []
         on_device: list[Stay] = []
+        known = list(known)
+        self._leases.expect(
+            place.site,
+            {one.address for one in known if one.mac is None and one.address is not None},
+            [one.held.start for one in known],
+        )
         for stay in known:
             device = self.device_of(stay)
             fits = self._fits(stay, device, place)
@@ -181,32 +188,36 @@ class Logins:
         """Return sign-ins at other addresses that a device of the place held around then: a device roams."""
         found: list[Fact] = []
         start, end = place.moment.at - _ROAMING, place.moment.at + _ROAMING
-        for mac in sorted(place.devices):
-            for tenure in self._leases.of_mac(place.site, mac, start, end):
-                if tenure.address != place.address:
-                    span = Span(max(start, tenure.held.start), min(end, tenure.held.latest))
-                    if span.start <= span.end:
-                        facts = self._store.identities(span, site=place.site, address=tenure.address)
-                        found += [one for one in facts if one.method in WEAK]
+        tenures = [
+            one
+            for mac in sorted(place.devices)
+            for one in self._leases.of_mac(place.site, mac, start, end)
+            if one.address != place.address
+        ]
+        if tenures:  # read in one go what is asked for tenure by tenure below; the store keeps it
+            self._store.identities(Span(start, end), site=place.site, addresses={one.address for one in tenures})
+        for tenure in tenures:
+            span = Span(max(start, tenure.held.start), min(end, tenure.held.latest))
+            if span.start <= span.end:
+                facts = self._store.identities(span, site=place.site, addresses=(tenure.address,))
+                found += [one for one in facts if one.method in WEAK]
         return found
 
     def _sign_outs(self, facts: Iterable[Fact], span: Span) -> list[Fact]:
         """Return what else is told of the sessions that somebody opened there: a sign-out may name no address."""
         sessions = {(one.source, one.session) for one in facts if one.session is not None}
-        closed = {(one.source, one.session) for one in facts if one.session is not None and one.closes}
+        open_ = sessions - {(one.source, one.session) for one in facts if one.session is not None and one.closes}
         people = {
             name
             for one in facts
             if one.person is not None
-            and (one.source, one.session) in sessions - closed
+            and (one.source, one.session) in open_
             and (name := normalised(one.person)) is not None
         }
-        return [
-            one
-            for name in sorted(people)
-            for one in self._store.of_person(span, person=name, layer=Layer.IDENTITY)
-            if (one.source, one.session) in sessions
-        ]
+        if not people:
+            return []
+        told = self._store.of_persons(span, persons=people, layer=Layer.IDENTITY)
+        return [one for one in told if (one.source, one.session) in sessions]
 
 
 def of_session(connection: Connection) -> Claim | None:

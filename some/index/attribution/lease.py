@@ -14,7 +14,7 @@ from some.index.attribution.window import Grade, Held, apart
 from some.index.facts.fact import Span
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Collection, Iterable, Sequence
 
     from some.index.attribution.clocks import Clocks
     from some.index.attribution.silence import Silence
@@ -63,18 +63,29 @@ class Leases:
         key = (site, address, block)
         if key not in self._known:
             span = Span((block - 1) * self._longest, (block + 2) * self._longest)
-            facts = self._store.leases(span, site=site, address=address)
+            facts = self._store.leases(span, site=site, addresses=(address,))
             self._known[key] = tenures(facts, self._clocks, self._longest)
         return self._known[key]
+
+    def expect(self, site: str | None, addresses: Collection[str], moments: Collection[int]) -> None:
+        """Read in one go what `of_address` will be asked for, of these addresses at these true times."""
+        blocks = {at // self._longest for at in moments}
+        new = {one for one in addresses if any((site, one, block) not in self._known for block in blocks)}
+        if len(new) > 1:
+            first, last = min(blocks), max(blocks)
+            # the answer is not looked at: the store keeps it (`some.index.facts.kept`)
+            self._store.leases(Span((first - 1) * self._longest, (last + 2) * self._longest), site=site, addresses=new)
 
     def of_mac(self, site: str | None, mac: str, start: int, end: int) -> list[Tenure]:
         """Return the tenures of a MAC that touch the true times from `start` to `end`, whatever the address."""
         span = Span(start - self._longest, end + self._longest)
-        addresses = {one.inner_ip for one in self._store.leases(span, site=site, mac=mac) if one.inner_ip}
+        addresses = {one.inner_ip for one in self._store.leases(span, site=site, macs=(mac,)) if one.inner_ip}
+        moments = {start, (start + end) // 2, end}
+        self.expect(site, addresses, moments)
         found = [
             one
             for address in sorted(addresses)
-            for middle in {start, (start + end) // 2, end}
+            for middle in moments
             for one in self.of_address(site, address, middle)
             if one.mac == mac and one.held.earliest <= end and one.held.latest >= start
         ]
@@ -114,63 +125,69 @@ class Leases:
 def tenures(facts: Iterable[Fact], clocks: Clocks, longest: int) -> list[Tenure]:
     """Return the tenures of one address at one site, in order."""
     told = [(clocks.moment(one, one.known_from), one) for one in facts if one.inner_ip is not None]
-    made: list[Tenure] = []
+    made: list[_Draft] = []
     for moment, fact in sorted(told, key=lambda one: (one[0].at, one[1].word != FactWord.LEASE_ENDED, one[1].ref)):
         if fact.word == FactWord.LEASE_ENDED:
             _end(made, fact, moment, longest)
         elif fact.word == FactWord.LEASE_GRANTED and fact.mac is not None:
             _grant(made, fact, moment, longest)
-    return made
+    return [one.finished() for one in made]
 
 
-def _grant(made: list[Tenure], fact: Fact, moment: Moment, longest: int) -> None:
+class _Draft:
+    """A tenure being put together, of one address."""
+
+    def __init__(self, fact: Fact, held: Held, seen: list[int]) -> None:
+        self.mac, self.host, self.held, self.seen = fact.mac or "", fact.host, held, seen
+        self._first = fact
+        self._sources, self._evidence = {fact.source}, {fact.ref}
+
+    def add(self, fact: Fact, held: Held) -> None:
+        """Take up another record."""
+        self.held, self.host = held, fact.host or self.host
+        self._sources.add(fact.source)
+        self._evidence.add(fact.ref)
+
+    def finished(self) -> Tenure:
+        """Return the tenure."""
+        sources, evidence = tuple(sorted(self._sources)), tuple(sorted(self._evidence))
+        first = self._first
+        return Tenure(
+            first.site, first.inner_ip or "", self.mac, self.host, self.held, tuple(self.seen), sources, evidence
+        )
+
+
+def _grant(made: list[_Draft], fact: Fact, moment: Moment, longest: int) -> None:
     at, promised = moment.at, None if fact.promised_to is None else fact.promised_to - moment.offset
     last = made[-1] if made else None
     if last is not None and last.mac == fact.mac and at <= last.held.latest + apart(last.held, moment):
-        end = max(last.held.end, at) if promised is None else max(at, promised)
+        held = last.held
+        end = max(held.end, at) if promised is None else max(at, promised)
         latest = end if promised is not None else max(end, at + longest)
-        made[-1] = replace(
-            last,
-            host=fact.host or last.host,
-            held=replace(
-                last.held,
-                end=end,
-                latest=latest,
-                error=max(last.held.error, moment.error),
-                rounding=max(last.held.rounding, moment.rounding),
-            ),
-            seen=(*last.seen, at),
-            sources=tuple(sorted({*last.sources, fact.source})),
-            evidence=tuple(sorted({*last.evidence, fact.ref})),
-        )
+        error, rounding = max(held.error, moment.error), max(held.rounding, moment.rounding)
+        last.add(fact, Held(held.start, end, held.earliest, latest, held.source, held.offset, error, rounding))
+        last.seen.append(at)
         return
     if last is not None and last.held.latest >= at:
         end = max(last.held.start, at)  # nobody else got it meanwhile, so the address was its holder's until now
-        made[-1] = replace(last, held=replace(last.held, end=end, latest=end))
+        last.held = replace(last.held, end=end, latest=end)
     end = at if promised is None else max(at, promised)
-    held = _held(moment, at, end, at, at + longest if promised is None else end)
-    made.append(_tenure(fact, held, (at,)))
+    made.append(_Draft(fact, _held(moment, at, end, at, at + longest if promised is None else end), [at]))
 
 
-def _end(made: list[Tenure], fact: Fact, moment: Moment, longest: int) -> None:
+def _end(made: list[_Draft], fact: Fact, moment: Moment, longest: int) -> None:
     at = moment.at
     if not made:
         if fact.mac is not None:
-            made.append(_tenure(fact, _held(moment, at, at, at - longest, at), ()))
+            made.append(_Draft(fact, _held(moment, at, at, at - longest, at), []))
         return
     last = made[-1]
     if fact.mac in {None, last.mac} and last.held.start <= at <= last.held.latest:
-        evidence = tuple(sorted({*last.evidence, fact.ref}))
-        made[-1] = replace(last, held=replace(last.held, end=at, latest=at), evidence=evidence)
+        last.add(fact, replace(last.held, end=at, latest=at))
 
 
 def _held(moment: Moment, start: int, end: int, earliest: int, latest: int) -> Held:
     return Held(start, end, earliest, latest, moment.source, moment.offset, moment.error, moment.rounding)
-
-
-def _tenure(fact: Fact, held: Held, seen: tuple[int, ...]) -> Tenure:
-    mac = fact.mac or ""
-    return Tenure(fact.site, fact.inner_ip or "", mac, fact.host, held, seen, (fact.source,), (fact.ref,))
 
 
 def macs_of(holders: Sequence[Holder]) -> tuple[str, ...]:

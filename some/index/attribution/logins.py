@@ -63,21 +63,29 @@ class _Draft:
         self.facts = [fact]
         self.start, self.end = fact.known_from, fact.known_to
         self.opens, self.closes = fact.opens, fact.closes
+        self._name, self._mac = _name(fact.person), fact.mac
 
     def add(self, fact: Fact) -> None:
         self.facts.append(fact)
+        self._name = _name(fact.person) if self._name is None else self._name
+        self._mac = fact.mac if self._mac is None else self._mac
         self.start, self.end = min(self.start, fact.known_from), max(self.end, fact.known_to)
         self.opens, self.closes = self.opens or fact.opens, self.closes or fact.closes
 
     def takes(self, fact: Fact, longest: int) -> bool:
         """Say whether `fact` (later or equal in order) tells of this stay."""
-        if fact.known_from - self.start > longest or not _agree(self.facts, fact):
+        if fact.known_from - self.start > longest or not self._agrees(fact):
             return False
         if self.closes:
             return fact.known_from <= self.end and fact.session is not None
         if fact.session is None and (fact.word == FactWord.LOGIN or _ticket(fact)):
             return fact.known_from - self.start <= _AGAIN
         return True
+
+    def _agrees(self, fact: Fact) -> bool:
+        """Say whether the same person is meant: numbers of sessions come again after a restart."""
+        pairs = ((self._name, _name(fact.person)), (self._mac, fact.mac))
+        return all(held is None or told is None or held == told for held, told in pairs)
 
     def told(self, name: str) -> str | None:
         """Return the last told value of a field: an address may be told late."""
@@ -132,13 +140,6 @@ def _group(facts: Sequence[Fact], longest: int) -> list[_Draft]:
 def _ticket(fact: Fact) -> bool:
     """Say whether it is a ticket of the directory: a sighting of a moment, which goes on with no other."""
     return fact.word == FactWord.LOGIN_SEEN and fact.method in WEAK
-
-
-def _agree(facts: Sequence[Fact], fact: Fact) -> bool:
-    """Say whether the same person is meant: numbers of sessions come again after a restart."""
-    names = {normalised(one.person) for one in (*facts, fact) if one.person is not None}
-    macs = {one.mac for one in (*facts, fact) if one.mac is not None}
-    return len(names) <= 1 and len(macs) <= 1
 
 
 def _close_by_address(drafts: list[_Draft]) -> None:
@@ -234,13 +235,20 @@ def _coarse(draft: _Draft) -> int:
 
 def _cut(made: Sequence[Stay]) -> list[Stay]:
     """End what is open where somebody else signed in there afterwards; and begin it after who was there before."""
-    return [_ended(one, made) if one.held.estimated else one for one in made]
+    there: dict[object, list[Stay]] = {}
+    for one in made:
+        for place in _places(one):
+            there.setdefault(place, []).append(one)
+    return [
+        _ended(one, (other for place in _places(one) for other in there[place])) if one.held.estimated else one
+        for one in made
+    ]
 
 
-def _ended(stay: Stay, made: Sequence[Stay]) -> Stay:
+def _ended(stay: Stay, beside: Iterable[Stay]) -> Stay:
     latest, earliest = stay.held.latest, stay.held.earliest
-    for other in made:
-        if other is stay or not _same_place(stay, other):
+    for other in beside:
+        if other is stay:
             continue
         if other.person == stay.person and (other.source, other.method) != (stay.source, stay.method):
             continue
@@ -254,7 +262,7 @@ def _ended(stay: Stay, made: Sequence[Stay]) -> Stay:
     return replace(stay, held=held)
 
 
-def _same_place(one: Stay, other: Stay) -> bool:
-    if one.mac is not None and one.mac == other.mac:
-        return True
-    return one.address is not None and one.address == other.address
+def _places(one: Stay) -> list[tuple[str, str]]:
+    """Return what two stays share that are at one place: an address or a device."""
+    pairs = (("address", one.address), ("mac", one.mac))
+    return [(name, value) for name, value in pairs if value is not None]

@@ -12,9 +12,9 @@ from some.index.facts.fact import Span
 if TYPE_CHECKING:
     from some.index.facts.fact import FactStore, Minute
 
-_BLOCK: Final = 240
-"""Minutes in a block: a question looks at the hours around its time, seldom at more."""
-_KEPT: Final = 4_096
+_BLOCK: Final = 60
+"""Minutes in a block: a clock is read from the half hours around a record, and there are many records."""
+_KEPT: Final = 16_384
 
 
 class Speech:

@@ -70,7 +70,9 @@ class Traces:
         return [_of_tenure(one) for one in found.values()]
 
     def _signed_in(self, question: InnerQuestion, site: str | None) -> list[Period]:
-        facts = self._store.identities(self._span(question), site=site, address=question.address, mac=question.mac)
+        addresses = None if question.address is None else (question.address,)
+        macs = None if question.mac is None else (question.mac,)
+        facts = self._store.identities(self._span(question), site=site, addresses=addresses, macs=macs)
         told = stays(facts, self._clocks, self._longest)
         if question.address is not None:
             told = [one for one in told if one.address == question.address]
@@ -79,7 +81,7 @@ class Traces:
         return [_of_stay(one) for one in told]
 
     def _of_person(self, question: InnerQuestion, person: str) -> list[Period]:
-        facts = self._store.of_person(self._span(question), person=person)
+        facts = self._store.of_persons(self._span(question), persons=(person,))
         identities = [one for one in facts if one.layer is Layer.IDENTITY]
         restarts = self._restarts(identities, question)
         sessions: Sequence[Fact] = [one for one in facts if one.layer is Layer.NAT]
@@ -94,7 +96,7 @@ class Traces:
         return [
             one
             for site in sorted(sites, key=repr)
-            for one in self._store.identities(self._span(question), site=site, address="")
+            for one in self._store.identities(self._span(question), site=site, addresses=())
         ]
 
     def _registered(self, question: InnerQuestion, site: str | None) -> list[Period]:

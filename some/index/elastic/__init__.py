@@ -12,6 +12,8 @@ asking     questions to the server: complete, bounded in time, or an error
 figures    counts over time and most frequent values
 engine     the engine over the above
 facts      interval facts, and the store that answers from them
+minutes    when sources spoke: counted in the documents, or read from roll-ups
+rollup     makes the roll-ups: what the follower does when no record waits
 examine    what an administrator must know of the server
 retire     whole indices dropped: by retention, and all of them for a rebuild
 """

@@ -7,7 +7,6 @@ A fact's `_id` is a function of its record, as a document's is.
 from __future__ import annotations
 
 from dataclasses import fields
-from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
 import orjson
@@ -15,16 +14,17 @@ import orjson
 from ingest.fact_words import FactWord, LoginMethod
 from some.index.elastic import asking, names
 from some.index.elastic.documents import Action, shown_time
-from some.index.elastic.templates import AT, ORDINAL
+from some.index.elastic.minutes import OWN_CLASS, OWN_ORIGIN, Minutes
+from some.index.elastic.templates import ORDINAL
 from some.index.facts import build
 from some.index.facts.fact import Fact, Layer, Minute, Span, Speaker
 from some.index.facts.persons import normalised
 from some.index.fields import TIME
-from some.index.query.dsl import kept_moment, moment_text
+from some.index.query.dsl import kept_moment
 from some.record import RecordRef
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
 
     from ingest.parsing import Batch
     from some.index.elastic.names import Period
@@ -33,12 +33,8 @@ if TYPE_CHECKING:
     from some.index.segments import SourceRun
     from some.record import RecordRun
 
-MINUTE_US: Final = 60_000_000
-_DELAY_MS: Final = 100
 _PLAIN: Final = tuple(one.name for one in fields(Fact) if one.name not in {"layer", "word", "ref", "method"})
 _BY_TIME: Final = [{name: "asc"} for name in ("known_from", "segment", "position", ORDINAL)]
-_OWN_CLASS: Final = "audit"
-_OWN_ORIGIN: Final = "gap:"
 
 Condition = dict[str, Any]
 
@@ -48,11 +44,11 @@ def attested(batch: Batch, run: SourceRun, segment: RecordRun, sites: Sites) -> 
 
     `run` holds the records of one source in `segment`, and is what `batch` was parsed from.
     """
-    if segment.record_class == _OWN_CLASS or "some.fact" not in batch.columns:
+    if segment.record_class == OWN_CLASS or "some.fact" not in batch.columns:
         return []
     found = build.facts(batch, run, segment.segment, segment.ledger, sites)
     origins = dict(zip(run.places, run.origins, strict=True))
-    return [one for one in found if not origins[one.ref.position].startswith(_OWN_ORIGIN)]
+    return [one for one in found if not origins[one.ref.position].startswith(OWN_ORIGIN)]
 
 
 def actions(found: Iterable[Fact], prefix: str, period: Period) -> list[Action]:
@@ -80,13 +76,8 @@ def _stored(fact: Fact, ordinal: int) -> dict[str, Any]:
     }
     if fact.method is not None:
         held["method"] = fact.method.value
-    person = None if fact.person is None else _known(fact.person)
+    person = None if fact.person is None else normalised(fact.person)
     return held if person is None else {**held, "person_key": person}
-
-
-@lru_cache(maxsize=16_384)
-def _known(person: str) -> str | None:
-    return normalised(person)
 
 
 def fact_of(source: Mapping[str, Any]) -> Fact:
@@ -103,12 +94,16 @@ def fact_of(source: Mapping[str, Any]) -> Fact:
 
 
 class ElasticFacts:
-    """`some.index.facts.fact.FactStore` over Elasticsearch. Safe to use from several threads."""
+    """`some.index.facts.fact.FactStore` over Elasticsearch, for a question or a batch of questions.
+
+    Safe to use from several threads.
+    """
 
     def __init__(self, client: Client) -> None:
         """Ask through `client`."""
         self._client = client
         self._prefix = client.settings.prefix
+        self._minutes = Minutes(client)
 
     def public_side(
         self,
@@ -160,49 +155,38 @@ class ElasticFacts:
         return self._found(span, (Layer.NAT,), wanted)
 
     def leases(
-        self, span: Span, *, site: str | None, address: str | None = None, mac: str | None = None
+        self,
+        span: Span,
+        *,
+        site: str | None,
+        addresses: Collection[str] | None = None,
+        macs: Collection[str] | None = None,
     ) -> Sequence[Fact]:
         """See FactStore."""
-        return self._found(span, (Layer.LEASE,), [_at(site), *_held_by(address, mac)])
+        held = _held_by(addresses, macs)
+        return self._found(span, (Layer.LEASE,), [_at(site), *([] if held is None else [_any(held)])])
 
     def identities(
-        self, span: Span, *, site: str | None, address: str | None = None, mac: str | None = None
+        self,
+        span: Span,
+        *,
+        site: str | None,
+        addresses: Collection[str] | None = None,
+        macs: Collection[str] | None = None,
     ) -> Sequence[Fact]:
         """See FactStore."""
-        held = _held_by(address, mac)
-        wanted = [_any([*held, _is("word", FactWord.RESTART.value)])] if held else []
+        held = _held_by(addresses, macs)
+        wanted = [] if held is None else [_any([*held, _is("word", FactWord.RESTART.value)])]
         return self._found(span, (Layer.IDENTITY,), [_at(site), *wanted])
 
-    def of_person(self, span: Span, *, person: str, layer: Layer | None = None) -> Sequence[Fact]:
+    def of_persons(self, span: Span, *, persons: Collection[str], layer: Layer | None = None) -> Sequence[Fact]:
         """See FactStore."""
-        return self._found(
-            span, (Layer.NAT, Layer.IDENTITY) if layer is None else (layer,), [_is("person_key", person)]
-        )
+        layers = (Layer.NAT, Layer.IDENTITY) if layer is None else (layer,)
+        return self._found(span, layers, [{"terms": {"person_key": sorted(persons)}}])
 
     def minutes(self, source: str, span: Span) -> Sequence[Minute]:
-        """See FactStore. Counted in the documents; records of our own making say nothing of a source."""
-        first, last = span.start // MINUTE_US, span.end // MINUTE_US
-        bounds = {
-            "gte": moment_text(kept_moment(first * MINUTE_US)),
-            "lt": moment_text(kept_moment((last + 1) * MINUTE_US)),
-            "format": "strict_date_optional_time_nanos",
-        }
-        query = {
-            "bool": {
-                "filter": [_is("some.source", source), {"range": {TIME: bounds}}],
-                "must_not": [_is("some.class", _OWN_CLASS), {"prefix": {"some.origin": {"value": _OWN_ORIGIN}}}],
-            }
-        }
-        sources: list[dict[str, Any]] = [
-            {"minute": {"date_histogram": {"field": TIME, "fixed_interval": "1m"}}},
-            {"delay": {"histogram": {"field": "some.delay", "interval": _DELAY_MS, "missing_bucket": True}}},
-        ]
-        inner = {"first": {"min": {"field": AT}}, "last": {"max": {"field": AT}}}
-        where = names.records(self._prefix, None)
-        made: dict[int, Minute] = {}
-        for bucket in asking.composite(self._client, where, query, sources, inner):
-            _add(made, bucket)
-        return [made[minute] for minute in sorted(made)]
+        """See FactStore. Kept as they were when first asked for, as long as this store lives."""
+        return self._minutes.minutes(source, span)
 
     def speakers(self) -> Sequence[Speaker]:
         """See FactStore."""
@@ -227,15 +211,6 @@ class ElasticFacts:
 def _overlap(span: Span) -> list[Condition]:
     lasts = [{"range": {name: {"gte": span.start}}} for name in ("known_to", "promised_to")]
     return [{"range": {"known_from": {"lte": span.end}}}, _any(lasts)]
-
-
-def _add(made: dict[int, Minute], bucket: Mapping[str, Any]) -> None:
-    minute = int(bucket["key"]["minute"]) * 1_000 // MINUTE_US
-    first, last, count = int(bucket["first"]["value"]), int(bucket["last"]["value"]), int(bucket["doc_count"])
-    held = made.get(minute, Minute(minute, first, last, 0, {}))
-    delay = bucket["key"]["delay"]
-    delays = dict(held.delays) if delay is None else {**held.delays, round(delay / _DELAY_MS): count}
-    made[minute] = Minute(minute, min(held.first, first), max(held.last, last), held.count + count, delays)
 
 
 def _is(name: str, value: str | int) -> Condition:
@@ -267,6 +242,8 @@ def _port(port: int) -> Condition:
     return _any([_is("public_port", port), block, _absent("public_port", "port_first")])
 
 
-def _held_by(address: str | None, mac: str | None) -> list[Condition]:
-    parts = [_is(name, value) for name, value in (("inner_ip", address), ("mac", mac)) if value is not None]
-    return [_any(parts)] if parts else []
+def _held_by(addresses: Collection[str] | None, macs: Collection[str] | None) -> list[Condition] | None:
+    """Return the conditions one of which must hold; None where everything is asked for."""
+    if addresses is None and macs is None:
+        return None
+    return [{"terms": {"inner_ip": sorted(addresses or ())}}, {"terms": {"mac": sorted(macs or ())}}]

@@ -24,6 +24,7 @@ from some.index import segments
 from some.index.elastic import documents, facts, templates, writing
 from some.index.elastic.cursor import Standing
 from some.index.elastic.lag import Lag, lag_behind
+from some.index.elastic.rollup import RollUps
 from some.index.engine import IndexFinding
 from some.index.facts.sites import Sites
 from some.index.fields import UNINDEXED_CLASSES
@@ -161,6 +162,7 @@ class ElasticFollower:
         """Follow until `stop` is set. A server that does not answer, or refuses us, is asked again with patience."""
         self._stop = stop
         failures = 0
+        rollups = RollUps(self._client, self._clock, stop)
         while not stop.is_set():
             try:
                 done = self.run_once()
@@ -172,6 +174,8 @@ class ElasticFollower:
                 stop.wait(longest * (0.5 + random.random() / 2))  # noqa: S311 - spreads repetitions
                 continue
             failures = 0
+            if not done and rollups.turn():
+                continue
             stop.wait(GATHER_S if done else POLL_S)
 
     def run_once(self) -> int:

@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 FACT: Final = "fact"
 """Stands where a record class stands; no record class has this name."""
 
+MINUTE: Final = "minute"
+"""Stands where a layer of facts stands; no layer has this name."""
+
 EVERYTHING: Final = "all"
 """Ending of the alias of all records."""
 
@@ -59,6 +62,14 @@ def fact_index_of(prefix: str, layer: Layer, period: Period, received_us: int) -
     return f"{prefix}-{FACT}-{layer}-{_period_of(period, received_us // _DAY_US)}"
 
 
+def minutes_index_of(prefix: str, day: int) -> str:
+    """Return the index of what sources did minute by minute on a day of device time (days since 1970 UTC).
+
+    Always that of the day's month: it holds one small document for each source and day.
+    """
+    return f"{minutes_alias(prefix)}-{_period_of(Period.MONTH, day)}"
+
+
 @lru_cache(maxsize=4_096)
 def _period_of(period: Period, day: int) -> str:
     moment = from_us(day * _DAY_US)
@@ -90,6 +101,11 @@ def records(prefix: str, classes: frozenset[str] | None) -> str:
 def facts_alias(prefix: str, layer: Layer | None = None) -> str:
     """Return the alias of the facts of a layer, or of every layer."""
     return f"{prefix}-{FACT}s" if layer is None else f"{prefix}-{FACT}-{layer}"
+
+
+def minutes_alias(prefix: str) -> str:
+    """Return the alias of what sources did minute by minute; it is no part of the alias of facts."""
+    return f"{prefix}-{FACT}-{MINUTE}"
 
 
 def document_id(ref: RecordRef) -> str:
@@ -126,7 +142,7 @@ def class_of(prefix: str, index: str) -> str | None:
 
 
 def layer_of(prefix: str, index: str) -> str | None:
-    """Return the layer of facts whose index that is, None for any other index."""
+    """Return the layer of facts (or MINUTE) whose index that is, None for any other index."""
     parts = index.removeprefix(f"{prefix}-{FACT}-").split("-")
     mine = index.startswith(f"{prefix}-{FACT}-") and len(parts) == 2  # noqa: PLR2004 - layer and period
     return parts[0] if mine and ends_at(index) is not None else None

@@ -105,6 +105,20 @@ def fact_mapping() -> dict[str, Any]:
     return {"dynamic": False, "properties": properties}
 
 
+def minutes_mapping() -> dict[str, Any]:
+    """Return the mapping of roll-ups (`rollup`): what is packed is only carried."""
+    return {
+        "dynamic": False,
+        "properties": {
+            TIME: dict(_DATE),
+            "source": {"type": "keyword", "ignore_above": KEYWORD_LIMIT},
+            "day": {"type": "long"},
+            "counted": {"type": "long", "index": False},
+            "packed": {"type": "binary", "doc_values": False},
+        },
+    }
+
+
 def index_settings(settings: ElasticSettings, order: tuple[str, ...]) -> dict[str, Any]:
     """Return the settings of an index whose documents are kept in that order, newest first."""
     return {
@@ -132,9 +146,11 @@ def components(settings: ElasticSettings, ledger: str) -> dict[str, dict[str, An
     record["index"]["analysis"] = dict(ANALYSIS)
     record["index"]["max_regex_length"] = PATTERN_LIMIT
     fact = index_settings(settings, (TIME, "segment", "position"))
+    minute = index_settings(settings, (TIME,))
     parts = {
         f"{prefix}-record": {"settings": record, "mappings": record_mapping()},
         f"{prefix}-fact": {"settings": fact, "mappings": fact_mapping()},
+        f"{prefix}-{names.MINUTE}": {"settings": minute, "mappings": minutes_mapping()},
     }
     return {
         name: _signed({"template": template, "version": VERSION}, settings, ledger) for name, template in parts.items()
@@ -186,6 +202,19 @@ def fact_template(settings: ElasticSettings, ledger: str, layer: Layer) -> tuple
     return f"{prefix}-{names.FACT}-{layer}", _signed(body, settings, ledger)
 
 
+def minutes_template(settings: ElasticSettings, ledger: str) -> tuple[str, dict[str, Any]]:
+    """Return name and body of the index template of roll-ups."""
+    alias = names.minutes_alias(settings.prefix)
+    body = {
+        "index_patterns": [f"{alias}-*"],
+        "composed_of": [f"{settings.prefix}-{names.MINUTE}"],
+        "template": {"aliases": {alias: {}}},
+        "priority": _FACT_PRIORITY,
+        "version": VERSION,
+    }
+    return alias, _signed(body, settings, ledger)
+
+
 def found(client: Client) -> dict[str, dict[str, Any]]:
     """Return `_meta` of our templates on the server, by path."""
     prefix = client.settings.prefix
@@ -200,6 +229,7 @@ def expected(settings: ElasticSettings, ledger: str, classes: Collection[str] = 
     """Return the templates by path: the parts first, then those of facts and of these classes."""
     wanted = {f"{_COMPONENT}/{name}": body for name, body in components(settings, ledger).items()}
     indices = [fact_template(settings, ledger, layer) for layer in Layer]
+    indices.append(minutes_template(settings, ledger))
     indices += [class_template(settings, ledger, one) for one in sorted(classes)]
     return wanted | {f"{_INDEX}/{name}": body for name, body in indices}
 

@@ -26,7 +26,7 @@ from some.index.steady import steadily
 from some.index.storage import pack_ip
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
     from pathlib import Path
 
     from some.index.catalogue import StoredFile
@@ -68,12 +68,22 @@ class _Where:
         else:
             self.add("site = ?", site)
 
-    def held_by(self, address: str | None, mac: str | None, *, also: str = "") -> None:
-        """Take rows of the address or of the MAC; all where neither is asked."""
-        either = ["inner_ip = ?"] * (address is not None) + ["mac = ?"] * (mac is not None)
-        if either:
-            given = [*([] if address is None else [pack_ip(address)]), *([] if mac is None else [mac])]
-            self.add(" OR ".join([*either, also] if also else either), *given)
+    def among(self, name: str, asked: Collection[str | bytes]) -> None:
+        """Take rows that tell one of these values."""
+        self.add(_one_of(name, len(asked)), *sorted(asked))
+
+    def held_by(self, addresses: Collection[str] | None, macs: Collection[str] | None, *, also: str = "") -> None:
+        """Take rows of one of the addresses or MACs; all where neither is asked."""
+        if addresses is None and macs is None:
+            return
+        packed, told = sorted(pack_ip(one) for one in addresses or ()), sorted(macs or ())
+        either = [_one_of("inner_ip", len(packed)), _one_of("mac", len(told)), *([also] if also else [])]
+        self.add(" OR ".join(either), *packed, *told)
+
+
+def _one_of(name: str, count: int) -> str:
+    # one value is compared with `=`, by which files are passed over; several by a list
+    return f"{name} = ?" if count == 1 else f"{name} IN ({', '.join('?' * count)})" if count else "FALSE"
 
 
 class EmbeddedFacts:
@@ -132,27 +142,37 @@ class EmbeddedFacts:
         return self._facts(Layer.NAT, span, where)
 
     def leases(
-        self, span: Span, *, site: str | None, address: str | None = None, mac: str | None = None
+        self,
+        span: Span,
+        *,
+        site: str | None,
+        addresses: Collection[str] | None = None,
+        macs: Collection[str] | None = None,
     ) -> Sequence[Fact]:
         """See FactStore."""
         where = _Where()
         where.at(site)
-        where.held_by(address, mac)
+        where.held_by(addresses, macs)
         return self._facts(Layer.LEASE, span, where, last="greatest(known_to, promised_to)")
 
     def identities(
-        self, span: Span, *, site: str | None, address: str | None = None, mac: str | None = None
+        self,
+        span: Span,
+        *,
+        site: str | None,
+        addresses: Collection[str] | None = None,
+        macs: Collection[str] | None = None,
     ) -> Sequence[Fact]:
         """See FactStore."""
         where = _Where()
         where.at(site)
-        where.held_by(address, mac, also=f"word = '{FactWord.RESTART}'")
+        where.held_by(addresses, macs, also=f"word = '{FactWord.RESTART}'")
         return self._facts(Layer.IDENTITY, span, where)
 
-    def of_person(self, span: Span, *, person: str, layer: Layer | None = None) -> Sequence[Fact]:
+    def of_persons(self, span: Span, *, persons: Collection[str], layer: Layer | None = None) -> Sequence[Fact]:
         """See FactStore."""
         where = _Where()
-        where.add("person_key = ?", person)
+        where.among("person_key", persons)
         layers = (Layer.NAT, Layer.IDENTITY) if layer is None else (layer,)
         found = [fact for one in layers for fact in self._facts(one, span, where)]
         return sorted(found, key=lambda one: (one.known_from, one.ref))

@@ -14,7 +14,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Final, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from ingest.fact_words import FactWord, LoginMethod
     from some.record import RecordRef
@@ -144,27 +144,37 @@ class FactStore(Protocol):
         ...
 
     def leases(
-        self, span: Span, *, site: str | None, address: str | None = None, mac: str | None = None
+        self,
+        span: Span,
+        *,
+        site: str | None,
+        addresses: Collection[str] | None = None,
+        macs: Collection[str] | None = None,
     ) -> Sequence[Fact]:
-        """Return lease facts of this address, or this MAC, at this very site. Overlap counts to `promised_to` too.
+        """Return lease facts of these addresses, or these MACs, at this very site. Overlap counts to `promised_to` too.
 
-        Where both are given: of either.
+        Where both are given: of either. Where neither is: of all.
         """
         ...
 
     def identities(
-        self, span: Span, *, site: str | None, address: str | None = None, mac: str | None = None
+        self,
+        span: Span,
+        *,
+        site: str | None,
+        addresses: Collection[str] | None = None,
+        macs: Collection[str] | None = None,
     ) -> Sequence[Fact]:
-        """Return logins and logouts of this address, or this MAC, at this very site, and every restart there.
+        """Return logins and logouts of these addresses, or these MACs, at this very site, and every restart there.
 
-        Where both are given: of either.
+        Where both are given: of either. Where neither is: of all.
         """
         ...
 
-    def of_person(self, span: Span, *, person: str, layer: Layer | None = None) -> Sequence[Fact]:
-        """Return NAT and identity facts (or those of one layer) that name this person, at any site.
+    def of_persons(self, span: Span, *, persons: Collection[str], layer: Layer | None = None) -> Sequence[Fact]:
+        """Return NAT and identity facts (or those of one layer) that name one of these persons, at any site.
 
-        `person` is normalised (`persons.py`).
+        `persons` are normalised (`persons.py`).
         """
         ...
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from ingest.fact_words import FactWord
 from some.index.facts.fact import Fact, Layer, Minute, Span, Speaker
 from some.index.facts.persons import normalised
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
 MINUTE_US: Final = 60_000_000
 
@@ -67,27 +68,37 @@ class MemoryFacts:
         )
 
     def leases(
-        self, span: Span, *, site: str | None, address: str | None = None, mac: str | None = None
+        self,
+        span: Span,
+        *,
+        site: str | None,
+        addresses: Collection[str] | None = None,
+        macs: Collection[str] | None = None,
     ) -> Sequence[Fact]:
         """See FactStore."""
-        return self._found(span, {Layer.LEASE}, lambda one: one.site == site and _held_by(one, address, mac))
+        return self._found(span, {Layer.LEASE}, lambda one: one.site == site and held_by(one, addresses, macs))
 
     def identities(
-        self, span: Span, *, site: str | None, address: str | None = None, mac: str | None = None
+        self,
+        span: Span,
+        *,
+        site: str | None,
+        addresses: Collection[str] | None = None,
+        macs: Collection[str] | None = None,
     ) -> Sequence[Fact]:
         """See FactStore."""
         return self._found(
             span,
             {Layer.IDENTITY},
-            lambda one: one.site == site and (one.word == "restart" or _held_by(one, address, mac)),
+            lambda one: one.site == site and (one.word == FactWord.RESTART or held_by(one, addresses, macs)),
         )
 
-    def of_person(self, span: Span, *, person: str, layer: Layer | None = None) -> Sequence[Fact]:
+    def of_persons(self, span: Span, *, persons: Collection[str], layer: Layer | None = None) -> Sequence[Fact]:
         """See FactStore."""
         return self._found(
             span,
             {Layer.NAT, Layer.IDENTITY} if layer is None else {layer},
-            lambda one: one.person is not None and normalised(one.person) == person,
+            lambda one: one.person is not None and normalised(one.person) in persons,
         )
 
     def minutes(self, source: str, span: Span) -> Sequence[Minute]:
@@ -101,10 +112,11 @@ class MemoryFacts:
         return sorted(held, key=lambda one: (one.source, one.site or "", one.site is not None, one.layer))
 
     def _found(self, span: Span, layers: set[Layer], wanted: Callable[[Fact], bool]) -> list[Fact]:
-        return [one for one in self._facts if one.layer in layers and _overlaps(one, span) and wanted(one)]
+        return [one for one in self._facts if one.layer in layers and overlaps(one, span) and wanted(one)]
 
 
-def _overlaps(one: Fact, span: Span) -> bool:
+def overlaps(one: Fact, span: Span) -> bool:
+    """Say whether a fact attests (or, of leases, promises) something in the span."""
     return one.known_from <= span.end and max(one.known_to, one.promised_to or one.known_to) >= span.start
 
 
@@ -118,8 +130,8 @@ def _port_fits(asked: int | None, one: Fact) -> bool:
     return one.port_first is not None and one.port_last is not None and one.port_first <= asked <= one.port_last
 
 
-def _held_by(one: Fact, address: str | None, mac: str | None) -> bool:
-    """Say whether a fact is of the address or of the MAC; of any where neither is asked."""
-    if address is None and mac is None:
+def held_by(one: Fact, addresses: Collection[str] | None, macs: Collection[str] | None) -> bool:
+    """Say whether a fact is of one of the addresses or of the MACs; of any where neither is asked."""
+    if addresses is None and macs is None:
         return True
-    return (address is not None and one.inner_ip == address) or (mac is not None and one.mac == mac)
+    return one.inner_ip in (addresses or ()) or one.mac in (macs or ())

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from enum import StrEnum
+from functools import lru_cache
 from typing import Final
 
 
@@ -40,6 +41,7 @@ _MAC: Final = re.compile(
 )
 
 
+@lru_cache(maxsize=65_536)
 def normalised(name: str) -> str | None:
     """Return the one spelling of a person's name; None where it names nobody: no name, a machine's own account.
 

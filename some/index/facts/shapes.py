@@ -24,21 +24,31 @@ ROW_GROUP: Final = 20_480
 """Rows in a row group: small, because a question wants a few rows of one key."""
 FULL_ROWS: Final = 500_000
 """A file of so many rows is full: to merge, its rows stand in memory."""
-PILE_HOURS: Final = 24
-"""Files are merged by day of reception."""
+DAY_HOURS: Final = 24
+MONTH_HOURS: Final = 28 * DAY_HOURS
+"""Files are merged by day of reception (sessions), or by four weeks: who held an address is looked for in many days."""
 
+_HOUR_US: Final = 3_600_000_000
 _BLOOM: Final = {"ndv": 8_000, "fpp": 0.02}
 
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """Of one class: columns, sort keys, columns with a Bloom filter once files were merged, first and last moment."""
+    """Of one class: columns, sort keys, columns with a Bloom filter once files were merged, first and last moment.
+
+    `hours` of reception are merged into one file, where they fit.
+    """
 
     schema: pa.Schema
     keys: tuple[str, ...]
     sought: tuple[str, ...]
     first: str
     last: tuple[str, ...]
+    hours: int = MONTH_HOURS
+
+    def pile(self, received_us: int) -> int:
+        """Return the pile of what was received then: its first hour since the epoch."""
+        return received_us // _HOUR_US // self.hours * self.hours
 
     def arranged(self, tables: Sequence[pa.Table]) -> pa.Table:
         """Return the rows of all tables in order; partial sums of one minute become one row."""
@@ -89,6 +99,7 @@ _SHAPES: Final = {
         ("inner_ip", "person_key"),
         "known_from",
         ("known_to",),
+        DAY_HOURS,
     ),
     f"{PREFIX}{Layer.LEASE}": Shape(
         SCHEMAS[Layer.LEASE], ("inner_ip", "known_from"), ("mac",), "known_from", ("known_to", "promised_to")
@@ -103,6 +114,16 @@ _SHAPES: Final = {
 def class_of(layer: str) -> str:
     """Return the class of the files of a layer (or of minutes)."""
     return f"{PREFIX}{layer}"
+
+
+def pile_hours() -> dict[str, int]:
+    """Return how many hours of reception a pile of each class holds."""
+    return {name: shape.hours for name, shape in _SHAPES.items()}
+
+
+def of_class(name: str) -> Shape:
+    """Return the shape of a class of facts."""
+    return _SHAPES[name]
 
 
 def shape_of(record_class: str) -> Shape | None:

@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 
 _MINUTE_US: Final = 60_000_000
 _DELAY_MS: Final = 100
-_DAY_US: Final = files.HOUR_US * shapes.PILE_HOURS
 _OURS: Final = frozenset({"audit"})
 _OUR_ORIGIN: Final = "gap:"
 
@@ -36,7 +35,7 @@ class Gathered:
         self._sites = sites
         self._made: dict[Layer, list[pa.Table]] = {}
         self._minutes: list[pa.Table] = []
-        self._day: int | None = None
+        self._received: int | None = None
         self.speakers: set[Speaker] = set()
 
     def add(self, record_class: str, documents: pa.Table) -> None:
@@ -52,16 +51,17 @@ class Gathered:
             self._made.setdefault(layer, []).append(table)
             self.speakers |= speakers_of(layer, table)
         self._minutes.append(minutes_of(documents))
-        day = pc.min(documents.column("some.received_at")).as_py() // _DAY_US
-        self._day = day if self._day is None else min(self._day, day)
+        received = pc.min(documents.column("some.received_at")).as_py()
+        self._received = received if self._received is None else min(self._received, received)
 
     def write(self, folder: Path, disk: Disk) -> list[StoredFile]:
         """Write everything to files; all are durable on return."""
         written: list[StoredFile] = []
         for layer in sorted(self._made):
             written += _write_layer(folder, disk, layer, pa.concat_tables(self._made[layer]))
-        if self._minutes and self._day is not None:
-            pile = shapes.class_of(MINUTES), self._day * shapes.PILE_HOURS
+        if self._minutes and self._received is not None:
+            name = shapes.class_of(MINUTES)
+            pile = name, shapes.of_class(name).pile(self._received)
             written.append(files.write_one(folder, disk, pile, pa.concat_tables(self._minutes)))
         return written
 
@@ -101,12 +101,13 @@ def speakers_of(layer: Layer, table: pa.Table) -> set[Speaker]:
 
 
 def _write_layer(folder: Path, disk: Disk, layer: Layer, table: pa.Table) -> list[StoredFile]:
-    """Write one file for each day of reception."""
+    """Write one file for each pile, by time of reception."""
     name = shapes.class_of(layer)
-    days = pc.divide(table.column("received"), _DAY_US)
-    found = sorted(pc.unique(days).to_pylist())
-    parts = [(found[0], table)] if len(found) == 1 else [(day, table.filter(pc.equal(days, day))) for day in found]
-    return [files.write_one(folder, disk, (name, day * shapes.PILE_HOURS), part) for day, part in parts]
+    hours = shapes.of_class(name).hours
+    numbers = pc.divide(table.column("received"), files.HOUR_US * hours)
+    found = sorted(pc.unique(numbers).to_pylist())
+    parts = [(found[0], table)] if len(found) == 1 else [(one, table.filter(pc.equal(numbers, one))) for one in found]
+    return [files.write_one(folder, disk, (name, number * hours), part) for number, part in parts]
 
 
 def write_facts(folder: Path, disk: Disk, ledger: str, flushes: Iterable[Mapping[Layer, pa.Table]]) -> int:

@@ -40,12 +40,15 @@ from retention.archive import Archive
 from retention.options import ArchiveOptions
 from retention.reading import ArchiveReader
 from some import clock
+from some.index.attribution.window import as_datetime
 from some.index.elastic import facts, names, templates, writing
 from some.index.elastic.documents import Action, shown_time
 from some.index.elastic.engine import Elastic
 from some.index.elastic.facts import ElasticFacts
 from some.index.elastic.follower import ElasticFollower
+from some.index.elastic.minutes import DAY_US
 from some.index.elastic.names import Period
+from some.index.elastic.rollup import RollUps
 from some.index.elastic.transport import ElasticSettings, connect
 from some.index.embedded import Embedded
 from some.index.engine import Query
@@ -313,6 +316,17 @@ def load_facts(client: Client, total: int) -> None:
     print(f"{count:,} documents written in {taken:.0f} s, {count / taken:,.0f}/s ({town.load()})")
 
 
+def roll_up(client: Client) -> None:
+    """Make the roll-ups of minutes, as a follower does when no record waits."""
+    started = time.perf_counter()
+    rolls = RollUps(client, clock.SimulatedClock(as_datetime(town.START + town.DAYS * DAY_US)))
+    while rolls.turn():
+        pass
+    count, size = stored(client, "town-fact-minute-*")
+    print(f"  {count:,} roll-ups of a source and day made in {time.perf_counter() - started:.0f} s,", end=" ")
+    print(f"{size / max(count, 1):,.0f} bytes each ({rolls.made.failed} turns failed; {town.load()})")
+
+
 def spoken(held: Any, prefix: str, period: Period) -> list[Action]:
     """Return a document for each minute and source."""
     made = []
@@ -342,6 +356,7 @@ def measure_sessions(url: str, total: int, count: int) -> None:
         rows, size = stored(client, f"town-fact-{layer}-*")
         print(f"  {layer}: {rows:,} facts, {size / max(rows, 1):.0f} bytes each")
     stored(client, "town-*")
+    roll_up(client)
     asked = town.cases(total, count + 1)
     town.drop_caches()
     print(f"first run: {town.measure(asked, lambda: nullcontext(ElasticFacts(client))).told()} ({town.load()})")

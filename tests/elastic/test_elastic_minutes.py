@@ -9,11 +9,13 @@ from datetime import UTC, datetime, timedelta
 
 import orjson
 import pytest
+from elastic_lines import BEFORE, follows, network, place, until
 from hypothesis import given
 from hypothesis import strategies as st
 
 from ingest.parsing import Batch
 from some.clock import SimulatedClock
+from some.durable import Disk
 from some.index.elastic import minutes as counting
 from some.index.elastic import names, retire, templates, writing
 from some.index.elastic.documents import Addresses, Place, actions
@@ -275,3 +277,26 @@ def test_what_is_cut_or_changed_never_passes_for_another_day(made, data):
         except Broken:
             continue
         assert found == made
+
+
+def test_a_follower_that_has_nothing_else_to_do_makes_them(elastic, tmp_path):
+    client = connect(ElasticSettings((elastic.url,), prefix=next(_prefixes), replicas=0))
+    archive = network(120)
+    stop = threading.Event()
+    with follows(archive, client, tmp_path, clock=SimulatedClock(NOW)) as following:
+        running = threading.Thread(target=following.run, args=(stop,))
+        running.start()
+        try:
+            where = f"/{names.minutes_alias(client.settings.prefix)}-*/_count?ignore_unavailable=true"
+            sources = 3  # proxy, firewall and DHCP attest facts, the host with words does not
+            until(lambda: elastic.call("GET", where)[1].get("count", 0) >= sources, "roll-ups are made")
+        finally:
+            stop.set()
+            running.join()
+    spans_ = [Span(to_us(BEFORE) - DAY_US, to_us(BEFORE) + 2 * DAY_US)]
+    for source in ("proxy1", "fw1", "dhcp1", "sunucu1"):
+        for span in spans_:
+            assert ElasticFacts(client).minutes(source, span) == counting.counted(client, source, span)
+    retire.wipe(client, place(tmp_path), tmp_path / "run" / "elastic.lock", Disk())
+    assert retire.indices(client) == []
+    client.close()

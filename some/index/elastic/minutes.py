@@ -285,6 +285,8 @@ class Minutes:
             self._load([one for one in held.values() if (source, one.day) not in self._days])
         self._days.move_to_end(key)
         whole = self._days[key]
+        if whole is None and tally.counted <= _MANY:
+            whole = self._days[key] = Day.of(counted(self._client, source, of_day(day)))
         if whole is not None:
             return whole.between(first, last)
         found: list[Minute] = []
@@ -304,13 +306,10 @@ class Minutes:
         return held
 
     def _load(self, wanted: Sequence[Tally]) -> None:
-        """Read what is rolled up, count the rest; of large days only what is asked for, later."""
+        """Read what is rolled up; the rest is None, and counted when it is asked for."""
         found = rolled(self._client, wanted)
         for one in wanted:
-            day = found.get((one.source, one.day))
-            if day is None and one.counted <= _MANY:
-                day = Day.of(counted(self._client, one.source, of_day(one.day)))
-            self._days[one.source, one.day] = day
+            self._days[one.source, one.day] = found.get((one.source, one.day))
         _bound(self._days, _KEPT_DAYS)
 
     def _part(self, source: str, part: int) -> Day:

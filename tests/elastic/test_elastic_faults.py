@@ -176,7 +176,7 @@ def test_a_server_that_is_absent_costs_nothing_but_lag(server, site):
 def test_a_server_that_is_killed_in_the_middle_of_bulks_has_every_record_once(running, site):
     site.add(KILLED)
     with in_background(site.follows()) as following:
-        until(lambda: following.steps.created > KILLED // 3, "some of it is written")
+        until(lambda: following.steps.created > KILLED // 3, "some of it is written", PATIENCE_S)
         running.kill()
         behind_then = site.lag
         assert behind_then != 0

@@ -92,12 +92,23 @@ class FaultyDisk(Disk):
 
 
 class FullDisk(Disk):
-    """A disk with `room` bytes left for appends and new files; the reserve's allocation takes and gives room."""
+    """A disk with `room` bytes left for appends and new files; the reserve's allocation takes and gives room.
+
+    While it is `taken`, somebody else takes at once whatever the archive gives back.
+    """
 
     def __init__(self, room: int) -> None:
-        self.room = room
+        self._room, self.taken = room, False
         self.allocated: dict[Path, int] = {}
         self.truncations = 0
+
+    @property
+    def room(self) -> int:
+        return 0 if self.taken else self._room
+
+    @room.setter
+    def room(self, room: int) -> None:
+        self._room = room
 
     def append(self, descriptor, content):
         if len(content) > self.room:

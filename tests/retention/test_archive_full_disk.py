@@ -28,12 +28,16 @@ def noise(size: int) -> str:
     return os.urandom(size // 2).hex()
 
 
-def wait_until_full(archive) -> None:
+def wait_until(archive, true, otherwise: str) -> None:
     for _ in range(6000):  # a busy machine needs longer; the state decides, not the time
-        if archive.status().state is ArchiveState.DISK_FULL:
+        if true():
             return
         archive._thread.join(0.01)
-    pytest.fail("the disk never became full")
+    pytest.fail(otherwise)
+
+
+def wait_until_full(archive) -> None:
+    wait_until(archive, lambda: archive.status().state is ArchiveState.DISK_FULL, "the disk never became full")
 
 
 def test_a_full_disk_makes_records_wait_and_nothing_of_a_frame_is_left(site):
@@ -105,17 +109,14 @@ def test_when_even_the_reserve_is_gone_everything_waits_and_a_seal_says_why(site
         disk.room = 0
         access = archive.submit(block("erişim"))
         wait_until_full(archive)
+        disk.taken = True
         audit = archive.submit(block(noise(3 * MIB), name="audit"))
-        for _ in range(500):
-            if archive.status().reserve_bytes == 0:
-                break
-            archive._thread.join(0.01)
-        disk.room = 0
         with pytest.raises(Unavailable):
             archive.seal()
+        assert archive.status().reserve_bytes == 0
         assert not access.done()
         assert not audit.done()
-        disk.room = 8 * MIB
+        disk.taken, disk.room = False, 8 * MIB
         archive.wake()
         done(audit)
         done(access)
@@ -208,7 +209,7 @@ def test_a_fault_other_than_no_room_while_the_disk_is_full_stops_the_archive(sit
     site.disk = disk = Failing(9 * MIB)
     archive = site.open(options=replace(SMALL, reserve_bytes=8 * MIB, segment_bytes=1))
     site.append(archive, "önce")
-    archive._cuts._worker.submit(int).result(PATIENT_S)  # the first segment is closed before the disk is full
+    wait_until(archive, lambda: 1 in archive._cuts._closed, "the first segment was never closed")  # gives up no reserve
     disk.room = 0
     waiting = archive.submit(block("bekleyen"))
     wait_until_full(archive)

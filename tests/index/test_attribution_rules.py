@@ -294,6 +294,22 @@ class TestPersons:
 
         assert told(case.ask("09:45")) == ("certain", ["ayse"])
 
+    def test_where_the_session_names_the_device_a_silent_lease_source_is_not_what_is_missing(self):
+        def case() -> Case:
+            made = Case()
+            made.lease("08:00", M2, hours=8)
+            made.speaks("dhcp", "06:00", "08:30")
+            made.speaks("dhcp", "12:00", "14:00")
+            made.speaks("portal", "06:00", "18:00")
+            return made
+
+        named, nameless = case(), case()
+        named.session("09:30", "10:00", mac=M1)
+        nameless.session("09:30", "10:00")
+
+        assert gaps(named.ask("09:45")) == [("identity", "no_login")]
+        assert gaps(nameless.ask("09:45")) == [("lease", "source_silent")]
+
 
 class TestIdentity:
     @pytest.mark.parametrize("method", ["portal", "radius", "vpn", "firewall"])
@@ -689,13 +705,19 @@ class TestChain:
         return case
 
     def test_a_proxy_is_a_translation_too(self):
-        answer = self.proxied().ask("09:45")
+        answer = self.proxied().ask("09:30:30")
 
         assert told(answer) == ("certain", ["ayse"])
         assert [one.layer for one in answer.chain] == ["nat", "proxy", "identity"]
 
+    def test_a_proxy_connection_after_its_request_is_open_to_whoever_comes_next(self):
+        answer = self.proxied().ask("09:45")
+
+        assert told(answer) == ("candidates", ["ayse"])
+        assert gaps(answer) == [("proxy", "estimated")]
+
     def test_a_proxy_that_names_no_session_is_the_missing_layer(self):
-        answer = self.proxied().ask("09:45", port=40112)
+        answer = self.proxied().ask("09:30:30", port=40112)
         assert answer.verdict == "certain"
 
         case = self.proxied()

@@ -198,7 +198,9 @@ class Asker:
                 truth.gap, truth.gap_only = ("nat", True), True
             return truth
         if conn.unseen and book.deep(nat, q.at) and not [c for c in [*near, *lasting] if not c.unseen]:
-            truth.gap, truth.gap_only, truth.forbidden = ("nat", False), True, "every line of the NAT is lost"
+            # fw-spor tells no ends: somebody's earlier connection may always have lasted
+            truth.gap, truth.gap_only = ("nat", False), nat != "fw-spor"
+            truth.forbidden = "every line of the NAT is lost"
             return truth
         proven, why = self.proven(conn)
         truth.why += why

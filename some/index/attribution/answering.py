@@ -201,14 +201,19 @@ def _result(used: Used, behind: Behind, owners: Owners, alive: Alive) -> _Result
 
 
 def _estimated(results: Sequence[_Result]) -> list[Gap]:
-    """Return the gap of connections that are in the window only by estimate."""
-    sources = {
-        source
-        for one in results
-        if not (one.used.proven and one.behind.proven)
-        for source in one.used.connection.sources
-    }
-    return [Gap(LayerName.NAT, Reason.ESTIMATED, tuple(sorted(sources)), None)] if sources else []
+    """Return the gaps of connections that are in the window only by estimate, each at the step that is not attested."""
+    layers: dict[LayerName, set[str]] = {}
+    for one in results:
+        if not one.used.proven:
+            layers.setdefault(LayerName.NAT, set()).update(one.used.connection.sources)
+        elif not one.behind.proven:
+            last = one.behind.path[-1]
+            layers.setdefault(_layer(last), set()).update(last.sources)
+    return [Gap(layer, Reason.ESTIMATED, tuple(sorted(sources)), None) for layer, sources in sorted(layers.items())]
+
+
+def _layer(one: Connection) -> LayerName:
+    return LayerName.PROXY if one.family == "proxied" else LayerName.NAT
 
 
 def _steps(result: _Result) -> list[Step]:
@@ -217,7 +222,7 @@ def _steps(result: _Result) -> list[Step]:
         held = one.held
         steps.append(
             Step(
-                layer=LayerName.PROXY if one.family == "proxied" else LayerName.NAT,
+                layer=_layer(one),
                 statement=_said(one),
                 start=held.earliest,
                 end=held.latest,

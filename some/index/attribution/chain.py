@@ -60,8 +60,10 @@ class Inwards:
         ends = {(one.site, one.inner_ip, one.inner_port) for one in path}
         found: list[Behind] = []
         for one in further:
-            sure = one.held.grade(outer.opened) >= Grade.EDGE or overlaps(one, start, end) is True
-            if not sure and one.held.grade(outer.opened) is Grade.NO and overlaps(one, start, end) is None:
+            opened, asked = one.held.grade(outer.opened), overlaps(one, start, end)
+            # a proxy keeps its connection for whoever comes next: what it opened it for says nothing of later
+            sure = asked is True or (opened >= Grade.EDGE and not (one.family == "proxied" and asked is None))
+            if not sure and opened is Grade.NO and asked is None:
                 continue
             if (one.site, one.inner_ip, one.inner_port) in ends or len(path) >= self._depth:
                 found.append(Behind(path, proven, loop=True))

@@ -175,7 +175,7 @@ class Owners:
         here = [one for one in known if one.address == place.address]
         if not place.devices and not lines and not here and self._alive.speaks(Layer.LEASE, place.site):
             return self._gap(LayerName.LEASE, Reason.NO_LEASE, place)
-        if any(holder.silent for holder in place.holders):
+        if any(holder.silent for holder in place.holders) and Grade.SURE not in place.devices.values():
             return self._gap(LayerName.LEASE, Reason.SOURCE_SILENT, place, macs, hosts)
         layer = LayerName.VPN if here and all(one.method == "vpn" for one in here) else LayerName.IDENTITY
         left = any(one.held.latest <= place.moment.at and one.closes for one in here)

@@ -15,6 +15,7 @@ lock       one follower per data directory
 follower   reads the archive in order and writes the embedded index, exactly once
 waiting    wait until the index has what was durable at the call
 scan       DuckDB over the files that the catalogue names
+words      which words a large file holds: files without them are passed by
 paging     the order of results and where a page ends
 steady     ask again where files were merged away under a question
 documents  hits to documents, with what was received from the archive

@@ -11,7 +11,7 @@ from __future__ import annotations
 import contextlib
 import json
 import sqlite3
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Self
 
 from some.errors import Unavailable
@@ -24,10 +24,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
 
-FORMAT = 2
+FORMAT = 3
 """Of files and catalogue together; an index of another format must be made anew (`some index rebuild`)."""
 
 NAME = "catalogue.sqlite"
+_LIST = ".words.parquet"
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS fact (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;
@@ -36,7 +37,7 @@ CREATE TABLE IF NOT EXISTS file (
   first_us INTEGER NOT NULL, last_us INTEGER NOT NULL, rows INTEGER NOT NULL, bytes INTEGER NOT NULL,
   low_segment INTEGER NOT NULL, low_position INTEGER NOT NULL,
   high_segment INTEGER NOT NULL, high_position INTEGER NOT NULL,
-  errors INTEGER NOT NULL, sha256 TEXT NOT NULL) STRICT;
+  errors INTEGER NOT NULL, sha256 TEXT NOT NULL, words TEXT NOT NULL) STRICT;
 CREATE INDEX IF NOT EXISTS file_time ON file (first_us, last_us);
 CREATE INDEX IF NOT EXISTS file_class ON file (class, first_us, last_us);
 CREATE INDEX IF NOT EXISTS file_hour ON file (class, hour, level);
@@ -51,7 +52,7 @@ CREATE TABLE IF NOT EXISTS speaker (
 """
 _COLUMNS = (
     "path, class, hour, level, first_us, last_us, rows, bytes, "
-    "low_segment, low_position, high_segment, high_position, errors, sha256"
+    "low_segment, low_position, high_segment, high_position, errors, sha256, words"
 )
 
 
@@ -61,7 +62,7 @@ class StoredFile:
 
     `first_us` and `last_us` bound `@timestamp` (of facts: what they attest; `hour` is the first of a day); low and high
     bound (segment, position); `level` is how often the rows were merged; `errors` counts pipeline errors;
-    `sha256` is of the file.
+    `sha256` is of the file, `words` of its word list ("" where it has none: `some.index.words`).
     """
 
     path: str
@@ -76,6 +77,12 @@ class StoredFile:
     high: tuple[int, int]
     errors: int
     sha256: str
+    words: str = ""
+
+    @property
+    def word_list(self) -> StoredFile | None:
+        """The word list beside the file, as a file."""
+        return replace(self, path=word_list_of(self.path), sha256=self.words, words="") if self.words else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,11 +178,11 @@ class Catalogue:
     def add(self, files: Iterable[StoredFile]) -> None:
         """Name new files; inside `transaction` only."""
         self._db.executemany(
-            f"INSERT INTO file ({_COLUMNS}) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?)",  # noqa: S608 - our own columns
+            f"INSERT INTO file ({_COLUMNS}) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",  # noqa: S608 - our own columns
             [
                 (
                     *(one.path, one.record_class, one.hour, one.level, one.first_us, one.last_us, one.rows, one.size),
-                    *(*one.low, *one.high, one.errors, one.sha256),
+                    *(*one.low, *one.high, one.errors, one.sha256, one.words),
                 )
                 for one in files
             ],
@@ -197,10 +204,10 @@ class Catalogue:
         self._db.executemany("DELETE FROM retired WHERE path = ?", [(path,) for path in paths])
 
     def named(self) -> set[str]:
-        """Return the paths of all files, named and retired."""
+        """Return the paths of all files, named and retired, and of the word lists that may lie beside them."""
         with _faults():
-            rows = self._db.execute("SELECT path FROM file UNION SELECT path FROM retired")
-            return {path for (path,) in rows}
+            rows = self._db.execute("SELECT path, words FROM file UNION SELECT path, 'perhaps' FROM retired")
+            return {name for path, words in rows for name in (path, *([word_list_of(path)] if words else []))}
 
     def classes(self) -> frozenset[str]:
         """Return every record class that has a document."""
@@ -329,9 +336,19 @@ class Catalogue:
 
 
 def _stored(path: str, record_class: str, *numbers: Any) -> StoredFile:
-    hour, level, first_us, last_us, rows, size, *bounds, errors, sha256 = numbers
+    hour, level, first_us, last_us, rows, size, *bounds, errors, sha256, words = numbers
     low, high = (bounds[0], bounds[1]), (bounds[2], bounds[3])
-    return StoredFile(path, record_class, hour, level, first_us, last_us, rows, size, low, high, errors, sha256)
+    return StoredFile(path, record_class, hour, level, first_us, last_us, rows, size, low, high, errors, sha256, words)
+
+
+def word_list_of(path: str) -> str:
+    """Return where the word list of the file at `path` lies, if it has one."""
+    return f"{path.removesuffix('.parquet')}{_LIST}"
+
+
+def is_word_list(path: str) -> bool:
+    """Say whether a path is a word list's."""
+    return path.endswith(_LIST)
 
 
 @contextlib.contextmanager

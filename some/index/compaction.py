@@ -18,12 +18,12 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from some.diagnostics import named
-from some.index import files
-from some.index.catalogue import Catalogue, StoredFile
+from some.index import files, words
+from some.index.catalogue import Catalogue, StoredFile, word_list_of
 from some.index.engine import IndexFinding
 from some.index.facts.shapes import FULL_ROWS as FACT_ROWS
 from some.index.facts.shapes import shape_of
-from some.index.fields import SEGMENT
+from some.index.fields import SEGMENT, TEXT
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -125,14 +125,14 @@ def merge(folder: Path, disk: Disk, chosen: Sequence[StoredFile]) -> StoredFile:
     rows, level = sum(one.rows for one in chosen), max(one.level for one in chosen) + 1
     path = files.path_of(chosen[0].record_class, chosen[0].hour, low, rows, level)
     stage = folder / f"{path}.new"
-    _copy([folder / one.path for one in chosen], stage)
-    sha256 = files.digest(stage)
-    descriptor = os.open(stage, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        disk.sync(descriptor)
-    finally:
-        os.close(descriptor)
-    disk.rename(stage, folder / path)
+    gathered = words.Gathered() if rows >= words.LISTED_FROM else None
+    _copy([folder / one.path for one in chosen], stage, gathered)
+    listed = ""
+    if gathered is not None:
+        list_stage = folder / f"{word_list_of(path)}.new"
+        if gathered.write(list_stage):
+            listed = _finished(disk, list_stage, folder / word_list_of(path))
+    sha256 = _finished(disk, stage, folder / path)
     return StoredFile(
         path=path,
         record_class=chosen[0].record_class,
@@ -146,7 +146,20 @@ def merge(folder: Path, disk: Disk, chosen: Sequence[StoredFile]) -> StoredFile:
         high=high,
         errors=sum(one.errors for one in chosen),
         sha256=sha256,
+        words=listed,
     )
+
+
+def _finished(disk: Disk, stage: Path, path: Path) -> str:
+    """Make a staged file durable under its name; returns its digest."""
+    sha256 = files.digest(stage)
+    descriptor = os.open(stage, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        disk.sync(descriptor)
+    finally:
+        os.close(descriptor)
+    disk.rename(stage, path)
+    return sha256
 
 
 def _merge_facts(folder: Path, disk: Disk, chosen: Sequence[StoredFile]) -> StoredFile:
@@ -175,8 +188,11 @@ def without(folder: Path, disk: Disk, one: StoredFile, gone: frozenset[int]) -> 
     return files.write_one(folder, disk, (one.record_class, one.hour), kept, one.level + 1)
 
 
-def _copy(sources: Sequence[Path], target: Path) -> None:
-    """Write the rows of `sources` to `target`, a few thousand at a time; raises pyarrow.ArrowException, OSError."""
+def _copy(sources: Sequence[Path], target: Path, gathered: words.Gathered | None) -> None:
+    """Write the rows of `sources` to `target`, a few thousand at a time; raises pyarrow.ArrowException, OSError.
+
+    `gathered` takes their words.
+    """
     names = {name for source in sources for name in pq.read_schema(source).names}
     columns = pa.schema([field for field in files.schema() if field.name in names])
     bloom = {name: _BLOOM for name in columns.names if name in _SOUGHT}
@@ -185,6 +201,8 @@ def _copy(sources: Sequence[Path], target: Path) -> None:
             with pq.ParquetFile(source, page_checksum_verification=True) as held:
                 for batch in held.iter_batches(_BATCH):
                     writer.write_batch(_aligned(batch, columns), row_group_size=files.ROW_GROUP)
+                    if gathered is not None:
+                        gathered.add(batch.column(TEXT))
 
 
 def _aligned(batch: pa.RecordBatch, columns: pa.Schema) -> pa.RecordBatch:

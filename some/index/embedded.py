@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from some import clock
 from some.errors import BadInput
-from some.index import documents, figures, files, paging
+from some.index import documents, figures, files, paging, words
 from some.index.catalogue import StoredFile, Totals, reading
 from some.index.engine import (
     MAX_PAGE,
@@ -104,7 +104,7 @@ class Embedded:
         where, held = self._where(query), self._held(query)
         hits = paging.hits(self._scan, held, where, after=after, wanted=limit + 1, newest_first=newest_first)
         more = len(hits) > limit
-        hits = [Hit(hit.key, hit.path.removeprefix(f"{self._folder}/")) for hit in hits[:limit]]
+        hits = [Hit(hit.key, self._scan.relative(hit.path)) for hit in hits[:limit]]
         return Page(
             documents=documents.of_hits(self._scan, self._reader, held, hits),
             next_cursor=paging.cursor_after(hits[-1].key, newest_first=newest_first) if more else None,
@@ -114,7 +114,8 @@ class Embedded:
 
     def count(self, query: Query) -> int:
         """Return the number of matches."""
-        return self._steadily(lambda: figures.total(self._asker(self._held(query)), self._where(query)))
+        where = self._where(query)
+        return self._steadily(lambda: figures.total(self._asker(self._held(query), where), where))
 
     def histogram(self, query: Query, buckets: int, by: str | None = None, *, zone: tzinfo = UTC) -> Histogram:
         """Return matches over time; raises BadInput for a field that cannot split them."""
@@ -122,7 +123,7 @@ class Embedded:
 
         def answer() -> Histogram:
             held, where = self._held(query), self._where(query)
-            ask = self._asker(held)
+            ask = self._asker(held, where)
             if query.start is not None and query.end is not None:
                 span: tuple[int, int] | None = (to_us(query.start), max(to_us(query.start), to_us(query.end) - 1))
             else:
@@ -140,7 +141,7 @@ class Embedded:
 
         def answer() -> TopValues:
             held, where = self._held(query), self._where(query)
-            ask = self._asker(held)
+            ask = self._asker(held, where)
             values = figures.top_values(ask, where, kind, size)
             return TopValues(values, figures.total(ask, where), self._scan.findings_in(held))
 
@@ -151,8 +152,8 @@ class Embedded:
         kind = figures.countable(field)
 
         def answer() -> DistinctCount:
-            held = self._held(query)
-            count = figures.distinct(self._asker(held), self._where(query), kind)
+            held, where = self._held(query), self._where(query)
+            count = figures.distinct(self._asker(held, where), where, kind)
             return DistinctCount(count, exact=True, findings=self._scan.findings_in(held))
 
         return self._steadily(answer)
@@ -162,8 +163,8 @@ class Embedded:
         kind = figures.measurable(field, percents)
 
         def answer() -> Percentiles:
-            held = self._held(query)
-            values, count = figures.percentiles(self._asker(held), self._where(query), kind, percents)
+            held, where = self._held(query), self._where(query)
+            values, count = figures.percentiles(self._asker(held, where), where, kind, percents)
             return Percentiles(values, count, exact=True, findings=self._scan.findings_in(held))
 
         return self._steadily(answer)
@@ -212,6 +213,7 @@ class Embedded:
         """Read every file and compare it with its digest; returns what is damaged. Takes as long as the disk takes."""
         with reading(self._folder, self._reader.ledger) as catalogue:
             held = catalogue.every() if catalogue else []
+        held += [one.word_list for one in held if one.word_list is not None]
         for one in held:
             try:
                 intact = files.digest(self._folder / one.path) == one.sha256
@@ -260,10 +262,11 @@ class Embedded:
             text, values = f"{text} AND {quoted(TIME)} >= ?", [*values, to_us(query.start)]
         if query.end is not None:
             text, values = f"{text} AND {quoted(TIME)} < ?", [*values, to_us(query.end)]
-        return Condition(text, tuple(values), asked.columns)
+        return replace(asked, text=text, values=tuple(values))
 
-    def _asker(self, held: Sequence[StoredFile]) -> figures.Ask:
-        return lambda select, values: self._scan.ask(held, select, values)[1]
+    def _asker(self, held: Sequence[StoredFile], where: Condition) -> figures.Ask:
+        left = words.holding(self._scan, held, where.tree)
+        return lambda select, values: self._scan.ask(left, select, values)[1]
 
     def _steadily(self, answer: Callable[[], Answer]) -> Answer:
         return steadily(self._folder, self._reader.ledger, self._scan, answer)

@@ -18,7 +18,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from ingest.ecs import FIELD, FieldKind
-from some.index.catalogue import StoredFile
+from some.index.catalogue import StoredFile, word_list_of
 from some.index.engine import from_us
 from some.index.facts.shapes import ROW_GROUP as FACT_GROUP
 from some.index.facts.shapes import shape_of
@@ -148,9 +148,10 @@ def digest(path: Path) -> str:
 
 
 def remove(folder: Path, disk: Disk, paths: Iterable[str]) -> None:
-    """Remove files (missing ones are fine)."""
+    """Remove files with their word lists (missing ones are fine)."""
     for path in paths:
         disk.remove(folder / path)
+        disk.remove(folder / word_list_of(path))
 
 
 def present(folder: Path) -> set[str]:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from some.errors import BadInput
+from some.index import words
 from some.index.fields import POSITION, SEGMENT, TIME
 from some.index.query.sql import Condition, quoted
 
@@ -79,7 +80,7 @@ def hits(
     found: list[Hit] = []
     start, size = 0, _FIRST_FILES
     while start < len(files):
-        group = files[start : start + size]
+        group = words.holding(scan, files[start : start + size], where.tree)
         start, size = start + size, min(2 * size, _MOST_FILES)
         _, rows = scan.ask(group, select, [*values, wanted])
         found += [Hit(Key(*row[:3]), row[3]) for row in rows]

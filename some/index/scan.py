@@ -15,6 +15,7 @@ import duckdb
 from ingest.ecs import FIELD
 from some.errors import Unavailable
 from some.index import files
+from some.index.catalogue import is_word_list
 from some.index.engine import IndexFinding
 from some.index.fields import POSITION, SEGMENT
 from some.index.query.sql import quoted
@@ -78,22 +79,32 @@ class Scan:
         """Damaged files met so far."""
         return tuple(self._damaged[path] for path in sorted(self._damaged))
 
+    def relative(self, path: str) -> str:
+        """Return the path that the catalogue has, of a path that an answer names."""
+        return path.removeprefix(f"{self._folder}/")
+
     def findings_in(self, held: Sequence[StoredFile]) -> tuple[IndexFinding, ...]:
         """Return the findings about these files."""
         return tuple(self._damaged[one.path] for one in held if one.path in self._damaged)
 
     def ask(
-        self, held: Sequence[StoredFile], select: str, values: Sequence[Any], *, alike: bool = False
+        self,
+        held: Sequence[StoredFile],
+        select: str,
+        values: Sequence[Any],
+        *,
+        alike: bool = False,
+        named: bool = False,
     ) -> tuple[list[str], list[tuple[Any, ...]]]:
         """Run `select` over the table `documents` (the rows of `held`) and return column names and rows.
 
-        `alike` says that all files have the same columns, and that there is one. Raises Unavailable (time, memory) and
-        FilesChanged.
+        `alike` says that all files have the same columns, and that there is one; `named` that each row shall tell its
+        file. Raises Unavailable (time, memory) and FilesChanged.
         """
         while True:
             whole = [one for one in held if one.path not in self._damaged]
             try:
-                return self._run(whole, select, values, alike=alike and bool(whole))
+                return self._run(whole, select, values, alike=alike and bool(whole), named=named)
             except duckdb.InterruptException as error:
                 msg = f"the search took longer than {self._limit_s:g} s; narrow it by time or field"
                 raise Unavailable(msg) from error
@@ -106,12 +117,13 @@ class Scan:
                     raise Unavailable(msg) from error
 
     def _run(
-        self, held: Sequence[StoredFile], select: str, values: Sequence[Any], *, alike: bool
+        self, held: Sequence[StoredFile], select: str, values: Sequence[Any], *, alike: bool, named: bool
     ) -> tuple[list[str], list[tuple[Any, ...]]]:
         source, given = "SELECT * FROM nothing", [*values]
         paths = [str(self._folder / one.path) for one in held]
         if alike:
-            source, given = "SELECT * FROM read_parquet(?)", [paths, *values]
+            source = "SELECT * FROM read_parquet(?, filename = true)" if named else "SELECT * FROM read_parquet(?)"
+            given = [paths, *values]
         elif held:
             paths.insert(0, str(self._folder / files.SCHEMA_NAME))
             source, given = "SELECT * FROM read_parquet(?, union_by_name = true, filename = true)", [paths, *values]
@@ -146,5 +158,8 @@ class Scan:
 
     def condemn(self, one: StoredFile) -> None:
         """Leave a file out of every answer from now on, and say so."""
-        text = f"{one.rows} records of this file cannot be searched; `some index rebuild` makes the index anew"
-        self._damaged[one.path] = IndexFinding(DAMAGED, "error", one.path, text)
+        severity, text = "error", f"{one.rows} records of this file cannot be searched"
+        if is_word_list(one.path):
+            severity, text = "warning", f"a search reads {one.rows} records more than it must"
+        text = f"{text}; `some index rebuild` makes the index anew"
+        self._damaged[one.path] = IndexFinding(DAMAGED, severity, one.path, text)

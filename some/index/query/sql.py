@@ -34,18 +34,19 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """A WHERE condition with `?` places, their values, and the columns that it reads."""
+    """A WHERE condition with `?` places, their values, the columns that it reads, and what it was made of."""
 
     text: str
     values: tuple[Any, ...] = ()
     columns: frozenset[str] = frozenset()
+    tree: Node | None = None
 
 
 def condition(tree: Node | None, ledger: str, fields: Mapping[str, Field] = FIELD) -> Condition:
     """Return the condition for documents of `ledger`."""
     writer = _Writer(ledger, fields)
     text = "TRUE" if tree is None else writer.write(tree)
-    return Condition(text, tuple(writer.values), frozenset(writer.columns))
+    return Condition(text, tuple(writer.values), frozenset(writer.columns), tree)
 
 
 def quoted(column: str) -> str:

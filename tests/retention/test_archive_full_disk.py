@@ -236,6 +236,21 @@ def test_a_segment_that_got_no_record_leaves_no_trace(site):
         again.check()
 
 
+def test_a_segment_that_got_no_record_gives_its_number_back_at_a_seal(site):
+    site.disk = disk = FullDisk(9 * MIB)
+    message = noise(4000)
+    with site.open(options=replace(SMALL, reserve_bytes=8 * MIB)) as archive:
+        disk.room = 32  # for the seed
+        waiting = archive.submit(block(message))
+        wait_until_full(archive)
+        archive.seal()
+        disk.room += 9 * MIB
+        archive.wake()
+        site.remember(done(waiting), [message])
+        archive.check()
+    assert {ref.segment for ref in site.acknowledged} == {1}
+
+
 def test_a_class_that_got_no_room_beside_one_that_did_leaves_no_trace(site):
     site.disk = disk = FullDisk(9 * MIB)
     archive = site.open(options=replace(SMALL, reserve_bytes=8 * MIB))

@@ -1,8 +1,8 @@
 """Word lists: which words a large file of documents holds, so that a search passes by files that have none of them.
 
 Beside a merged file lies `<name>.words.parquet`: the different tokens of its records, in their order. A look at a list
-reads one row group of it; the text of a file is a thousand times that. A list only ever spares work: a file that has
-none, or one whose list is damaged, is searched.
+reads one row group of it instead of the text of all records. A list only ever spares work: a file that has none, or one
+whose list is damaged, is searched.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ LISTED_FROM = 20_000
 """Records from which on a file gets a list; smaller ones are read faster than a list is made."""
 
 _MOST_WORDS = 8_000_000
-"""A file with more different words than this gets no list: each would be looked for in vain, or found everywhere."""
+"""A file with more different words than this gets no list: they stand in memory while it is made."""
 _MOST_SOUGHT = 16
 _TOGETHER = 2_000_000
 _ROW_GROUP = 65_536
@@ -82,7 +82,7 @@ def holding(scan: Scan, held: Sequence[StoredFile], tree: Node | None) -> list[S
         return list(held)
     selects, values = [], []
     for number, word in enumerate(wanted):
-        test, bounds = ("word = ?", [word]) if "*" not in word else ("word >= ? AND word < ?", _from_to(word[:-1]))
+        test, bounds = ("word = ?", [word]) if "*" not in word else ("word >= ? AND word < ?", [word[:-1], word[:-1] + _LAST])
         selects.append(f"SELECT DISTINCT {number}, filename FROM documents WHERE {test}")  # noqa: S608 - bound values
         values += bounds
     try:
@@ -101,10 +101,6 @@ def holding(scan: Scan, held: Sequence[StoredFile], tree: Node | None) -> list[S
         or one.word_list.path in unread
         or _may_match(tree, missing - words[one.word_list.path])
     ]
-
-
-def _from_to(prefix: str) -> list[str]:
-    return [prefix, prefix + _LAST]
 
 
 def _sought(node: Node) -> Iterator[str]:

@@ -82,7 +82,8 @@ def holding(scan: Scan, held: Sequence[StoredFile], tree: Node | None) -> list[S
         return list(held)
     selects, values = [], []
     for number, word in enumerate(wanted):
-        test, bounds = ("word = ?", [word]) if "*" not in word else ("word >= ? AND word < ?", [word[:-1], word[:-1] + _LAST])
+        begins = word.removesuffix("*")
+        test, bounds = ("word = ?", [word]) if begins == word else ("word >= ? AND word < ?", [begins, begins + _LAST])
         selects.append(f"SELECT DISTINCT {number}, filename FROM documents WHERE {test}")  # noqa: S608 - bound values
         values += bounds
     try:

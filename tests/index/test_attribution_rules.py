@@ -294,7 +294,7 @@ class TestPersons:
 
         assert told(case.ask("09:45")) == ("certain", ["ayse"])
 
-    def test_where_the_session_names_the_device_a_silent_lease_source_is_not_what_is_missing(self):
+    def test_a_silent_lease_source_is_missing_too_unless_the_session_names_the_device(self):
         def case() -> Case:
             made = Case()
             made.lease("08:00", M2, hours=8)
@@ -308,7 +308,7 @@ class TestPersons:
         nameless.session("09:30", "10:00")
 
         assert gaps(named.ask("09:45")) == [("identity", "no_login")]
-        assert gaps(nameless.ask("09:45")) == [("lease", "source_silent")]
+        assert gaps(nameless.ask("09:45")) == [("lease", "source_silent"), ("identity", "no_login")]
 
 
 class TestIdentity:

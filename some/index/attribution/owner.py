@@ -75,8 +75,8 @@ class Owners:
         claims = strongest([*claims, *([own] if own else [])])
         steps = (*steps, *_identity_steps(claims, connection, place))
         if not claims:
-            gap = self._nobody(place, known, lines)
-            return Owner((), False, (gap,), steps, tuple(place.devices), _hosts(place, lines))
+            gaps = self._nobody(place, known, lines)
+            return Owner((), False, gaps, steps, tuple(place.devices), _hosts(place, lines))
         gaps = self._doubts(connection, claims, place)
         return Owner(tuple(claims), not gaps, gaps, steps, tuple(place.devices), _hosts(place, lines))
 
@@ -168,19 +168,26 @@ class Owners:
             gaps.append(self._gap(LayerName.IDENTITY, Reason.CLOCK, place, unnamed))
         return tuple(gaps)
 
-    def _nobody(self, place: Place, known: Sequence[Stay], lines: Sequence[tuple[StaticHost, Grade]]) -> Gap:
-        """Return the missing layer: the lease where no device is known and leases are told there, else the login."""
+    def _nobody(
+        self, place: Place, known: Sequence[Stay], lines: Sequence[tuple[StaticHost, Grade]]
+    ) -> tuple[Gap, ...]:
+        """Return the missing layers: the lease where no device is known and leases are told there, else the login.
+
+        Both, where the lease that is known had run on in silence: the address may have been another device's by then,
+        and no login of either is told.
+        """
         hosts = _hosts(place, lines)
         macs = tuple(dict.fromkeys((*place.devices, *(one.person for one in known if one.kind is Kind.MAC))))
         here = [one for one in known if one.address == place.address]
         if not place.devices and not lines and not here and self._alive.speaks(Layer.LEASE, place.site):
-            return self._gap(LayerName.LEASE, Reason.NO_LEASE, place)
-        if any(holder.silent for holder in place.holders) and Grade.SURE not in place.devices.values():
-            return self._gap(LayerName.LEASE, Reason.SOURCE_SILENT, place, macs, hosts)
+            return (self._gap(LayerName.LEASE, Reason.NO_LEASE, place),)
         layer = LayerName.VPN if here and all(one.method == "vpn" for one in here) else LayerName.IDENTITY
         left = any(one.held.latest <= place.moment.at and one.closes for one in here)
         reason = Reason.HOST_ONLY if lines else Reason.LOGGED_OUT if left else Reason.NO_LOGIN
-        return self._gap(layer, reason, place, macs, hosts)
+        login = self._gap(layer, reason, place, macs, hosts)
+        if any(holder.silent for holder in place.holders) and Grade.SURE not in place.devices.values():
+            return (self._gap(LayerName.LEASE, Reason.SOURCE_SILENT, place, macs, hosts), login)
+        return (login,)
 
     def _gap(
         self,

@@ -8,6 +8,7 @@ import subprocess
 import zipfile
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
 
 import pytest
 import sqlalchemy as sa
@@ -26,9 +27,9 @@ if TYPE_CHECKING:
     from some.database import Database
 
 PASSWORD = "dört kelimelik uzun parola"
-LINE = (
-    b'<189>date=2026-11-23 time=12:00:00 devname="gw" logid="0000000013" type="traffic" srcip=10.20.14.37 action="deny"'
-)
+# The pages ask about the last 24 hours of the machine's own clock: the line is one of today's.
+NOW = f"{datetime.now(UTC).astimezone(ZoneInfo('Europe/Istanbul')):date=%Y-%m-%d time=%H:%M:%S}"
+LINE = f'<189>{NOW} devname="gw" logid="0000000013" type="traffic" srcip=10.20.14.37 action="deny"'.encode()
 
 
 @pytest.fixture

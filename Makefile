@@ -62,12 +62,17 @@ $(VENV)/bin/python:
 	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { echo "The venv module is missing: apt-get install python3-venv (Debian, Ubuntu) or dnf install python3.11 (RHEL)"; exit 1; }
 	@$(PYTHON) -m venv $(VENV)
 
+# The lock names every package, so pip resolves nothing (--no-deps): left to it, pip takes `coverage[toml]`, which a
+# package asks for, as a second requirement and refuses the lock on the day a newer release appears. `pip check` then
+# says whether the lock was whole.
 $(VENV)/.run: requirements/run.lock pyproject.toml | $(VENV)/bin/python
-	@test -f $(VENV)/.dev || $(BIN)/pip install -q --require-hashes -r requirements/run.lock
+	@test -f $(VENV)/.dev || $(BIN)/pip install -q --no-deps --require-hashes -r requirements/run.lock
 	@$(BIN)/pip install -q --no-deps --no-build-isolation --editable .
+	@$(BIN)/pip check -q
 	@touch $@
 
 $(VENV)/.dev: requirements/dev.lock pyproject.toml | $(VENV)/bin/python
-	@$(BIN)/pip install -q --require-hashes -r requirements/dev.lock
+	@$(BIN)/pip install -q --no-deps --require-hashes -r requirements/dev.lock
 	@$(BIN)/pip install -q --no-deps --no-build-isolation --editable .
+	@$(BIN)/pip check -q
 	@touch $@ $(VENV)/.run
